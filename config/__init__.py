@@ -1,0 +1,1 @@
+"""Where the house is plugged together: settings, log, application, commands."""

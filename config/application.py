@@ -1,0 +1,89 @@
+"""``create_app()``: settings, log, database, routes, console, in that order. The only place that knows them all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import flask
+from flask_login import LoginManager
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from admin import console
+from config import log, settings
+from config.settings import Settings
+from saas import error_answers, paging, request_scope, routing
+from saas.database import Database
+from saas.routes import ROUTES
+from saas.security import passwords
+from saas.security.throttle import Throttle
+from saas.services import house_services, session_services
+
+_ROOM = Path(__file__).parent.parent
+
+
+def create_app(given: Settings | None = None, *, serving: bool = True) -> flask.Flask:
+    """Build the application; raises SettingsError and whatever start-up check does not hold.
+
+    ``serving``: also ask the database, in production, whether its roles could pass the policies by.
+    """
+    chosen = given or settings.load()
+    log.configure(chosen.log_format)
+    app = flask.Flask("saas", root_path=str(_ROOM / "saas"))
+    _configure_flask(app, chosen)
+    _configure_house(app, chosen, serving)
+    request_scope.init_app(app, LoginManager(app))
+    error_answers.init_app(app)
+    routing.add_routes(app, ROUTES)
+    console.init_app(app)
+    if chosen.trusted_proxies:
+        count = chosen.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    from config import commands  # the command line needs create_app, and the web process little of it
+
+    commands.init_app(app)
+    return app
+
+
+def create_command_app() -> flask.Flask:
+    """Build the application for the command line, which must work before the database and its roles exist."""
+    try:
+        return create_app(serving=False)
+    except settings.SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _configure_flask(app: flask.Flask, chosen: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=chosen.secret_key.get_secret_value(),
+        SECRET_KEY_FALLBACKS=[key.get_secret_value() for key in chosen.secret_key_fallbacks],
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=chosen.base_url.startswith("https://"),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(days=chosen.remember_days),
+        MAX_CONTENT_LENGTH=chosen.max_body_bytes,
+        MAX_FORM_MEMORY_SIZE=chosen.max_body_bytes,
+        MAX_FORM_PARTS=100,
+        TRUSTED_HOSTS=list(chosen.trusted_hosts) or None,
+        TESTING=chosen.flask_config == "test",
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def _configure_house(app: flask.Flask, chosen: Settings, serving: bool) -> None:
+    passwords.configure(chosen.peppers, chosen.password_cost)
+    paging.configure(chosen.secret_key.get_secret_value())
+    session_services.configure(timedelta(hours=chosen.session_hours), timedelta(days=chosen.remember_days))
+    house_services.configure(newest_migration())
+    limits = {"sign_in": chosen.throttle_sign_in, "register": chosen.throttle_register}
+    database = Database(chosen.database_url, chosen.database_system_url, pooler=chosen.database_pooler)
+    database.check(roles=serving and chosen.production)
+    app.extensions |= {"settings": chosen, "database": database, "throttle": Throttle(limits, chosen.redis_url)}
+
+
+def newest_migration() -> str:
+    """Return the id of the newest migration, read from the file names: alembic itself is slow to import."""
+    return max(path.stem for path in (_ROOM / "migrations" / "versions").glob("2*.py"))

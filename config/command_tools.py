@@ -1,0 +1,59 @@
+"""What commands share: settings, the database in use, output as text or JSON, product errors as exit code 1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import click
+import flask
+
+from config.settings import Settings
+from saas import context, database, errors
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def settings() -> Settings:
+    """Return the settings of this process."""
+    chosen: Settings = flask.current_app.extensions["settings"]
+    return chosen
+
+
+@contextmanager
+def talking_to_database() -> Iterator[database.Database]:
+    """Let services in this block talk to the configured database, as the command line."""
+    database_of_app: database.Database = flask.current_app.extensions["database"]
+    with database.use(database_of_app), context.calling_from(context.CallContext("cli")):
+        yield database_of_app
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a command with the database in use; an error of the product becomes one sentence and exit code 1."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with talking_to_database():
+                return function(*args, **kwargs)
+        except errors.ProductError as error:
+            raise click.ClickException(error.message) from error
+
+    return run
+
+
+def print_rows(rows: list[dict[str, Any]], *, json_wanted: bool) -> None:
+    """Print rows as one JSON array, or as columns for people."""
+    if json_wanted:
+        click.echo(json.dumps(rows, default=str))
+        return
+    if not rows:
+        click.echo("Nothing found.")
+        return
+    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
+    click.echo("  ".join(name.upper().ljust(width) for name, width in widths.items()).rstrip())
+    for row in rows:
+        click.echo("  ".join(str(row[name]).ljust(width) for name, width in widths.items()).rstrip())

@@ -1,0 +1,21 @@
+"""The command line: ``flask --help`` lists it. Exit codes: 0 done, 1 refused or failed, 2 wrong use."""
+
+from __future__ import annotations
+
+import flask
+
+from config import account_commands, database_commands, house_commands
+
+
+def init_app(app: flask.Flask) -> None:
+    """Put every command of ours on the app."""
+    for command in (
+        house_commands.check,
+        house_commands.seed,
+        house_commands.serve,
+        database_commands.db,
+        account_commands.accounts,
+        account_commands.shell_in,
+    ):
+        app.cli.add_command(command)
+    app.shell_context_processor(account_commands.shell_names)

@@ -1,0 +1,102 @@
+"""The demo data: acme and globex, and people who can sign in."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from saas import errors
+from saas.actor import Actor
+from saas.permissions import SYSTEM_ROLES
+from saas.services import account_services, identity_services, project_services, user_services
+from saas.services.session_services import Client
+from tenants import enter_account
+
+# (account, username, address, roles); the first of each account registers it. Ida sits in both.
+PEOPLE = (
+    ("acme", "ada", "ada@example.com", ["owner"]),
+    ("acme", "ben", "ben@example.com", ["admin"]),
+    ("acme", "cleo", "cleo@example.com", ["member"]),
+    ("acme", "vera", "vera@example.com", ["viewer"]),
+    ("acme", "ida", "ida@example.com", ["member"]),
+    ("globex", "gus", "gus@example.com", ["owner"]),
+    ("globex", "ida", "ida@example.com", ["viewer"]),
+)
+PROJECTS = {"acme": ("Apollo", "Gemini"), "globex": ("Manhattan",)}
+_CLIENT = Client(ip="", user_agent="flask seed")
+
+
+def seed(var_dir: Path) -> None:
+    """Make what is missing of the demo data, and print how to sign in.
+
+    Passwords are random. They are printed when they are made and kept, for the owner of the files only, in
+    ``demo_sign_ins.json``; a later run finds everything in place and changes nothing.
+    """
+    kept = var_dir / "demo_sign_ins.json"
+    known: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
+    made = {email: secrets.token_urlsafe(12) for _, _, email, _ in PEOPLE if email not in known}
+    known |= made
+    _keep(kept, known)
+    owners: dict[str, Actor] = {}
+    for account, username, email, role_keys in PEOPLE:
+        owners[account] = _place(owners.get(account), account, username, email, known[email], role_keys)
+    for account, names in PROJECTS.items():
+        _add_projects(owners[account], names)
+    _tell(made, kept)
+
+
+def _place(owner: Actor | None, account: str, username: str, email: str, password: str, role_keys: list[str]) -> Actor:
+    seat = _find_seat(email, account)
+    if owner is None:
+        if seat is not None:
+            return _owner_in(seat)
+        return account_services.register(
+            username=username, email=email, password=password, account_name=account, client=_CLIENT
+        )
+    if seat is None:
+        with enter_account(owner.account_id):
+            user_services.add_user(owner, email=email, username=username, password=password, role_keys=role_keys)
+    return owner
+
+
+def _find_seat(email: str, account: str) -> Any:
+    known = identity_services.find_identity(email_key=email)
+    seats = identity_services.list_seats(known.id) if known else []
+    return next((seat for seat in seats if seat.account_name == account), None)
+
+
+def _owner_in(seat: Any) -> Actor:
+    user_id: UUID = seat.user_id
+    return Actor("user", user_id, seat.username, seat.account_id, SYSTEM_ROLES["owner"], account_name=seat.account_name)
+
+
+def _add_projects(owner: Actor, names: tuple[str, ...]) -> None:
+    with enter_account(owner.account_id):
+        for name in names:
+            try:
+                project_services.create_project(owner, name=name)
+            except errors.NameAlreadyExistsError:
+                continue  # there already, from an earlier run
+
+
+def _keep(path: Path, known: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def _tell(made: dict[str, str], kept: Path) -> None:
+    click.echo("\nDemo accounts: acme and globex.")
+    if not made:
+        click.echo(f"They were here already; the passwords of the first run stand in {kept}\n")
+        return
+    click.echo(f"  {'SIGN IN AS':<22}{'PASSWORD':<20}IN")
+    for email, password in made.items():
+        seats = ", ".join(f"{account} ({' '.join(roles)})" for account, _, address, roles in PEOPLE if address == email)
+        click.echo(f"  {email:<22}{password:<20}{seats}")
+    click.echo(f"  (kept in {kept}, readable by you alone)\n")

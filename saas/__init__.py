@@ -1,0 +1,1 @@
+"""The product: routes, views, services and models of Tenantry."""

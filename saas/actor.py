@@ -1,0 +1,45 @@
+"""Actor: who asks, in which account, with which permissions. A frozen value, passed and never guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+from saas.permissions import Permission
+
+Kind = Literal["user", "api_key", "operator", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks. ``id`` is the seat's (None for the system); Flask-Login's current_user is one of these."""
+
+    kind: Kind
+    id: UUID | None
+    label: str
+    account_id: UUID
+    permissions: frozenset[Permission]
+    account_name: str = ""
+    identity_id: UUID | None = None
+    email: str = ""
+    session_id: UUID | None = None
+    token: str = field(default="", repr=False)
+
+    # What Flask-Login asks of a user.
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """Return what the cookie holds: the account entered and the session's token."""
+        return f"{self.account_id.hex}.{self.token}"
+
+    def can(self, permission: Permission) -> bool:
+        """Say whether this actor holds a permission: for showing or hiding; ``require`` decides."""
+        return permission in self.permissions
+
+
+def system_actor(account_id: UUID, label: str) -> Actor:
+    """Return the actor of commands and jobs: it holds every permission and says its own name in the log."""
+    return Actor("system", None, label, account_id, frozenset(Permission))

@@ -1,0 +1,93 @@
+"""The chain: gap-free ``seq``, ``digest``, ``prev`` and ``hash``, written as the last statements before COMMIT.
+
+``digest`` = SHA-256 of the canonical JSON of the envelope without seq, prev and hash. ``hash`` = SHA-256 of the
+ASCII text ``prev:seq:digest``, all in hex; the first prev is 64 zeros. Anyone can recompute it from an export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import bindparam, insert, select, update
+
+from saas.audit.record import PendingEvent
+from saas.columns import canonical_json
+from saas.models.events import AuditEventRow, AuditHead, SystemEventRow, SystemHead
+from saas.unit import Unit
+
+GENESIS = "0" * 64
+SYSTEM_HEAD_ID = UUID("00000000-0000-7000-8000-000000000001")
+
+_log = structlog.get_logger("audit")
+_head, _system_head = AuditHead.__table__, SystemHead.__table__
+_ACCOUNT_HEAD = (
+    select(_head.c.seq, _head.c.hash).where(_head.c.account_id == bindparam("owner")).with_for_update(),
+    update(_head).where(_head.c.account_id == bindparam("owner")).values(seq=bindparam("s"), hash=bindparam("h")),
+)
+_SYSTEM_HEAD = (
+    select(_system_head.c.seq, _system_head.c.hash).where(_system_head.c.id == bindparam("owner")).with_for_update(),
+    update(_system_head).where(_system_head.c.id == bindparam("owner")).values(seq=bindparam("s"), hash=bindparam("h")),
+)
+_INSERT = {"account": insert(AuditEventRow.__table__), "system": insert(SystemEventRow.__table__)}
+
+
+def write(unit: Unit) -> None:
+    """Link and insert the recorded events of a unit: the account's chain first, the system's after it.
+
+    The order is the same everywhere, so two transactions never wait for each other's head in a circle.
+    """
+    in_account = [p for p in unit.events if p.event.chain == "account"]
+    in_system = [p for p in unit.events if p.event.chain == "system"]
+    rows = _link(unit, in_account, "account", unit.account_id) if in_account else []
+    rows += _link(unit, in_system, "system", None) if in_system else []
+    unit.after_commit.extend(lambda row=row: _log_line(row) for row in rows)  # type: ignore[misc]
+
+
+def _link(unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: UUID | None) -> list[dict[str, Any]]:
+    read_head, move_head = _ACCOUNT_HEAD if chain == "account" else _SYSTEM_HEAD
+    owner = account_id or SYSTEM_HEAD_ID
+    seq, last = unit.execute(read_head, {"owner": owner}).one()
+    rows = []
+    for event in pending:
+        seq, prev = seq + 1, last
+        row = {**event.envelope, "account_id": account_id, "seq": seq, "prev": prev}
+        row["digest"] = digest(row)
+        row["hash"] = last = link(prev, seq, row["digest"])
+        rows.append(row)
+    unit.execute(_INSERT[chain], rows if account_id else [_without_account(row) for row in rows])
+    unit.execute(move_head, {"owner": owner, "s": seq, "h": last})
+    return rows
+
+
+def link(prev: str, seq: int, digest_hex: str) -> str:
+    """Return the hash of one link of a chain."""
+    return sha256(f"{prev}:{seq}:{digest_hex}".encode("ascii")).hexdigest()
+
+
+def digest(row: dict[str, Any]) -> str:
+    """Return the digest of an envelope: of everything in it but seq, prev, hash and the digest itself."""
+    return sha256(canonical_json(envelope(row)).encode()).hexdigest()
+
+
+def envelope(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the digested part of an event as JSON holds it: ids and times as text."""
+    return {key: _text(value) for key, value in row.items() if key not in ("seq", "prev", "hash", "digest")}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _without_account(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "account_id"}
+
+
+def _log_line(row: dict[str, Any]) -> None:
+    _log.info(row["action"], log_type="audit", **{k: _text(v) for k, v in row.items() if k != "action"})

@@ -1,0 +1,121 @@
+"""``record()``: say what happened, inside the transaction in which it happens."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import inspect
+from uuid_utils.compat import uuid7
+
+from saas.actor import Actor
+from saas.audit.events import AuditEvent, check_data
+from saas.columns import utc_now
+from saas.context import current_context
+from saas.unit import current_unit
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an event is about. The label is copied, so the entry still reads when its subject is gone."""
+
+    type: str
+    id: str
+    label: str
+
+    @classmethod
+    def of(cls, model: Any) -> Target:
+        """Name a model row by its class, id and ``LABEL`` column."""
+        return cls(type(model).__name__.lower(), str(model.id), clean(getattr(model, model.LABEL), 254) or "")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """One recorded event, waiting for COMMIT to be linked into its chain."""
+
+    event: AuditEvent
+    envelope: dict[str, Any] = field(repr=False)
+
+
+def record(
+    event: AuditEvent,
+    *,
+    actor: Actor,
+    target: Any = None,
+    also: Iterable[Any] = (),
+    changes: list[dict[str, Any]] | None = None,
+    data: dict[str, Any] | None = None,
+    reason: str | None = None,
+) -> None:
+    """Record an event in the current unit of work; it is written as the last thing before COMMIT.
+
+    ``target`` and ``also``: model rows or Targets. ``changes``: from ``changed()``. Raises NoUnitError outside a
+    unit of work and ValidationError when ``data`` is not what the catalogue says.
+    """
+    targets = [t if isinstance(t, Target) else Target.of(t) for t in (target, *also) if t is not None]
+    main = targets[0] if targets else None
+    context = current_context()
+    envelope: dict[str, Any] = {
+        "v": VERSION,
+        "id": uuid7(),
+        "time": utc_now(),
+        "action": event.value,
+        "crud": event.crud,
+        "outcome": "success",
+        "reason": clean(reason, 1000),
+        "severity": "info",
+        "actor_type": actor.kind,
+        "actor_id": str(actor.id) if actor.id else None,
+        "actor_label": clean(actor.label, 254),
+        "on_behalf_of_id": None,
+        "on_behalf_of_label": None,
+        "target_type": main.type if main else None,
+        "target_id": main.id if main else None,
+        "target_label": main.label if main else None,
+        "targets": [{"type": t.type, "id": t.id, "label": t.label} for t in targets],
+        "changes": changes or [],
+        "data": check_data(event, data or {}),
+        "request_id": context.request_id,
+        "ip": context.ip,
+        "user_agent": clean(context.user_agent, 256),
+        "channel": context.channel,
+        "route": context.route,
+    }
+    current_unit().events.append(PendingEvent(event, envelope))
+
+
+def changed(model: Any, *fields: str) -> list[dict[str, Any]]:
+    """Return ``[{field, old, new}]`` of the named columns that were changed and are not flushed yet.
+
+    Only named fields are ever written, so a secret cannot slip into the log by being added to a model.
+    """
+    state = inspect(model)
+    changes = []
+    for name in fields:
+        history = state.attrs[name].history
+        if history.added and history.deleted and history.added != history.deleted:
+            changes.append({"field": name, "old": plain(history.deleted[0]), "new": plain(history.added[0])})
+    return changes
+
+
+def plain(value: Any) -> Any:
+    """Return a value as canonical JSON can hold it."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds")
+    if isinstance(value, UUID):
+        return str(value)
+    return clean(value, 4000) if isinstance(value, str) else value
+
+
+def clean(value: str | None, length: int) -> str | None:
+    """Return text that is safe in one log line: NFC, control characters replaced by spaces, cut at ``length``."""
+    if value is None:
+        return None
+    text = unicodedata.normalize("NFC", value[: length * 2])
+    return "".join(c if unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") else " " for c in text)[:length]

@@ -1,0 +1,264 @@
+"""Engines, and the two ways to a transaction: ``reading()`` and ``unit_of_work()``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import NullPool
+
+from saas import errors
+from saas.audit import chain, coverage
+from saas.models import OWNERSHIP, Base
+from saas.unit import Unit, _unit, find_unit
+from tenants import TenantOwned, across_accounts, current_account_id, guard, row_security
+from tenants.self_test import self_test
+
+BUSY_SECONDS = 30  # how long a writer waits for SQLite's one write lock
+POOL_SECONDS = 5  # how long a request waits for a connection before it is told 503
+
+
+class Database:
+    """The engines of one deployment: *tenant* (guarded), *system* (reads across accounts).
+
+    ``pooler``: "transaction" behind PgBouncer in transaction mode, which cannot keep prepared statements.
+    """
+
+    def __init__(self, url: str, system_url: str | None = None, *, pooler: str = "none") -> None:
+        self.tenant_engine = build_engine(url, pooler)
+        self.system_engine = build_engine(system_url or url, pooler)
+        self.tenant_reader = self.tenant_engine.execution_options(read_only=True)
+        self.dialect = dialect_name(self.tenant_engine)
+        guard.install(self.tenant_engine, OWNERSHIP)
+        event.listen(self.tenant_engine, "before_cursor_execute", coverage.refuse_unit_less_write)
+        event.listen(self.tenant_engine, "after_cursor_execute", coverage.note_write)
+        _begin_events(self.tenant_engine, in_account=True)
+        _begin_events(self.system_engine, in_account=False)
+
+    def check(self, *, roles: bool) -> None:
+        """Refuse to start on an unowned table, a guard that does not bite, or (``roles``) an unsafe database role.
+
+        Raises UnownedTableError, GuardDoesNotBiteError or UnsafeDatabaseRoleError.
+        """
+        OWNERSHIP.check()
+        mappers = [m for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)]
+        self_test(self.tenant_engine, OWNERSHIP, mappers)
+        if roles and self.dialect == "postgresql":
+            for engine in (self.tenant_engine, self.system_engine):
+                _check_role(engine)
+        self.dispose()
+
+    def dispose(self) -> None:
+        """Close every pooled connection: before a fork, and at the end."""
+        self.tenant_engine.dispose()
+        self.system_engine.dispose()
+
+
+_database: ContextVar[Database | None] = ContextVar("saas_database", default=None)
+
+
+@contextmanager
+def use(database: Database) -> Iterator[Database]:
+    """Let services in this context talk to ``database``."""
+    token = _database.set(database)
+    try:
+        yield database
+    finally:
+        _database.reset(token)
+
+
+def current_database() -> Database:
+    """Return the database in use; raises RuntimeError where ``use()`` was not entered."""
+    database = _database.get()
+    if database is None:
+        raise RuntimeError("no database is in use: enter saas.database.use(database) first")
+    return database
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Unit]:
+    """Open the writing transaction of the entered account; change and events commit together or not at all.
+
+    Inside another unit of work it joins that one, and the outermost commits. Raises TenantMissingError without
+    an account, UnauditedChangeError for a change without its event, DatabaseAwayError when the database is away.
+    """
+    outer = find_unit()
+    if outer is not None:
+        if outer.read_only:
+            raise RuntimeError("a unit of work inside a read-only transaction: a safe method must not write")
+        yield outer
+        return
+    unit = open_unit(read_only=False)
+    try:
+        yield unit
+        unit.flush()
+        coverage.check(unit)
+        chain.write(unit)
+        _commit(unit)
+    except BaseException:
+        _roll_back(unit)
+        raise
+    finally:
+        close_unit(unit)
+    for follow_up in unit.after_commit:
+        follow_up()
+
+
+@contextmanager
+def reading() -> Iterator[Unit]:
+    """Open a read-only transaction of the entered account, or join the one that is open."""
+    outer = find_unit()
+    if outer is not None:
+        yield outer
+        return
+    unit = open_unit(read_only=True)
+    try:
+        yield unit
+    finally:
+        close_unit(unit)
+
+
+def open_unit(*, read_only: bool) -> Unit:
+    """Open a unit and make it the current one; the caller must close it. See ``reading`` and ``unit_of_work``."""
+    database = current_database()
+    account_id = current_account_id()
+    engine = database.tenant_reader if read_only else database.tenant_engine
+    unit = Unit(_begin(engine), account_id, read_only=read_only)
+    _unit.set(unit)
+    return unit
+
+
+def close_unit(unit: Unit) -> None:
+    """Close a unit; what was not committed is rolled back."""
+    _unit.set(None)
+    unit.close()
+
+
+@contextmanager
+def looking_across(reason: str) -> Iterator[Connection]:
+    """Open the system engine, read-only, for values that belong to no entered account (see ``across_accounts``)."""
+    try:
+        with across_accounts(current_database().system_engine, reason) as connection:
+            yield connection
+    except (DBAPIError, PoolTimeoutError) as error:
+        if is_away(error):
+            raise errors.DatabaseAwayError from error
+        raise
+
+
+def _check_role(engine: Engine) -> None:
+    # The guard refuses what this has to ask of the catalogue, and rightly so: a connection of its own, without it.
+    with create_engine(engine.url, poolclass=NullPool).connect() as connection:
+        row_security.check_role(connection, OWNERSHIP)
+
+
+def _begin(engine: Engine) -> Connection:
+    """Begin a transaction; a stale pooled connection shows at BEGIN and is replaced once, so no pre-ping is paid."""
+    for last in (False, True):
+        connection = None
+        try:
+            connection = engine.connect()
+            connection.begin()
+            return connection
+        except (DBAPIError, PoolTimeoutError, engine.dialect.loaded_dbapi.Error) as error:
+            if connection is not None:
+                connection.invalidate()
+                connection.close()
+            if last or isinstance(error, PoolTimeoutError):
+                raise errors.DatabaseAwayError from error
+            engine.dispose()
+    raise AssertionError("unreachable")
+
+
+def _commit(unit: Unit) -> None:
+    try:
+        unit.connection.commit()
+    except DBAPIError as error:
+        raise errors.DatabaseAwayError from error if is_away(error) else error
+
+
+def _roll_back(unit: Unit) -> None:
+    if not unit.connection.invalidated and not unit.connection.closed:
+        unit.connection.rollback()
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether an error means that the database cannot be reached or cannot serve now, and not a wrong statement."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    # 08 connection, 53 resources, 57P shutdown, 25006 read-only server, 55P03/40 lock time-outs and deadlocks
+    return error.connection_invalidated or state.startswith(("08", "53", "57", "25006", "55P03", "40")) or (
+        type(error.orig).__name__ in ("OperationalError", "InterfaceError") and not state
+    )
+
+
+def conflicts_with(error: IntegrityError, table: Table, *columns: str) -> bool:
+    """Say whether an IntegrityError is the violation of the unique key over ``columns`` of ``table``."""
+    message = str(error.orig)
+    names = {f"uq_{table.name}_{'_'.join(columns)}"} | {
+        str(c.name) for c in (*table.constraints, *table.indexes) if [x.name for x in c.columns] == list(columns)
+    }
+    return any(name in message for name in names) or ", ".join(f"{table.name}.{c}" for c in columns) in message
+
+
+def dialect_name(engine: Engine) -> str:
+    """Return "sqlite", "postgresql" or "mariadb"."""
+    return "mariadb" if engine.dialect.name in ("mysql", "mariadb") else engine.dialect.name
+
+
+def build_engine(url: str, pooler: str = "none") -> Engine:
+    """Make an engine with our settings for its database; it has no guard yet."""
+    backend = make_url(url).get_backend_name()
+    pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 10, "pool_timeout": POOL_SECONDS, "pool_recycle": 1800}
+    if backend == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **pool)
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    if backend == "postgresql":
+        # AUTOCOMMIT keeps psycopg from sending a BEGIN of its own: ours carries the account in the same message.
+        options: dict[str, Any] = {"connect_timeout": 5}
+        if pooler == "transaction":
+            options["prepare_threshold"] = None
+        else:
+            options["options"] = "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+        return create_engine(url, isolation_level="AUTOCOMMIT", connect_args=options, **pool)
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": 5, "read_timeout": 30, "init_command": "SET time_zone = '+00:00'"},
+        **pool,
+    )
+
+
+def _begin_events(engine: Engine, *, in_account: bool) -> None:
+    name = dialect_name(engine)
+    if name == "postgresql":
+        (row_security.begin_with_account if in_account else row_security.begin_without_account)(engine)
+    else:
+        event.listen(engine, "begin", _begin_sqlite if name == "sqlite" else _begin_mariadb)
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own way loses updates
+    for pragma in ("journal_mode=wal", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=on", "synchronous=normal"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A read snapshot cannot be upgraded to a write, so a writer takes the lock at once and waits its turn.
+    mode = "" if connection.get_execution_options().get("read_only") else " IMMEDIATE"
+    connection.connection.driver_connection.execute("BEGIN" + mode)  # type: ignore[union-attr]
+
+
+def _begin_mariadb(connection: Connection) -> None:
+    mode = "READ ONLY" if connection.get_execution_options().get("read_only") else "READ WRITE"
+    connection.connection.driver_connection.query(f"START TRANSACTION {mode}")  # type: ignore[union-attr]

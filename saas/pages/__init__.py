@@ -1,0 +1,1 @@
+"""Server-rendered pages for the customer teams: plain HTML forms that work without JavaScript."""

@@ -1,0 +1,1 @@
+"""Passwords, tokens, limits, headers and the checks at the door."""

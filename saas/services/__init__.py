@@ -1,0 +1,1 @@
+"""The rules. A service asks the permission, fetches in scope, checks, changes, records. No HTTP here."""

@@ -1,0 +1,77 @@
+"""The unit: one account, one connection, one transaction, and what was done and recorded in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Connection, CursorResult, Row
+
+from tenants.session import TenantSession
+
+if TYPE_CHECKING:
+    from saas.audit.record import PendingEvent
+
+
+class NoUnitError(RuntimeError):
+    """Something that needs a transaction was done outside one."""
+
+
+class Unit:
+    """One open transaction inside one account; ``saas.database`` opens, commits and closes it.
+
+    ``written``: table name → where the first change of it was made. ``events``: what was recorded so far.
+    """
+
+    __slots__ = ("_session", "account_id", "after_commit", "connection", "events", "read_only", "written")
+
+    def __init__(self, connection: Connection, account_id: UUID, *, read_only: bool) -> None:
+        self.connection = connection
+        self.account_id = account_id
+        self.read_only = read_only
+        self.events: list[PendingEvent] = []
+        self.written: dict[str, str] = {}
+        self.after_commit: list[Callable[[], None]] = []
+        self._session: TenantSession | None = None
+
+    @property
+    def session(self) -> TenantSession:
+        """The ORM session of this transaction, made when it is first asked for: reads as rows need none."""
+        if self._session is None:
+            self._session = TenantSession(self.connection, self.account_id)
+        return self._session
+
+    def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
+        """Run a Core statement; it passes the statement guard like every other."""
+        return self.connection.execute(statement, parameters)
+
+    def rows(self, statement: Any, parameters: Mapping[str, Any]) -> list[Row[Any]]:
+        """Run a prepared Core select and return its rows."""
+        return list(self.connection.execute(statement, parameters).all())
+
+    def flush(self) -> None:
+        if self._session is not None:
+            self._session.flush()
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self.connection.close()
+
+
+_unit: ContextVar[Unit | None] = ContextVar("saas_unit", default=None)
+
+
+def find_unit() -> Unit | None:
+    """Return the open unit, or None."""
+    return _unit.get()
+
+
+def current_unit() -> Unit:
+    """Return the open unit; raises NoUnitError outside ``reading()`` and ``unit_of_work()``."""
+    unit = _unit.get()
+    if unit is None:
+        raise NoUnitError("no transaction is open: use database.reading() or database.unit_of_work()")
+    return unit

@@ -1,0 +1,1 @@
+"""HTTP only: a view reads, asks one service and answers."""

@@ -1,0 +1,181 @@
+"""The guarded compiler: judges a statement where it is final, so ORM, Core and hand-built SQL pass one gate.
+
+The hooks are SQLAlchemy's inner ones (``_compose_select_body``, the post-criteria clauses, ``visit_insert``): the
+minor version is pinned and ``self_test`` runs at start-up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BindParameter, Table, UniqueConstraint
+from sqlalchemy.sql.elements import ColumnClause, Label
+from sqlalchemy.sql.selectable import SelectBase
+
+from tenants.ownership import ACCOUNT_TYPE, OWNER, base_table
+from tenants.proof import Scan
+from tenants.raw_sql import NoRawSql, plain_bind, refuse
+from tenants.verdict import Verdict
+
+
+class GuardedCompiler(NoRawSql):
+    """Mixin in front of a dialect's statement compiler; raises UnscopableStatementError while compiling."""
+
+    def __init__(self, dialect: Any, statement: Any, *args: Any, **kwargs: Any) -> None:
+        self._anchors: list[BindParameter[Any] | str] = []
+        self._writes: list[tuple[str, frozenset[str] | None]] = []
+        self._insert_position: int | None = None
+        self._insert_arms: dict[int, int] = {}
+        super().__init__(dialect, statement, *args, **kwargs)  # type: ignore[call-arg]
+        names = {a if isinstance(a, str) else self._bind_name(a) for a in self._anchors}
+        self.verdict = Verdict(tuple(sorted(names)), tuple(self._writes))
+
+    def _bind_name(self, bind: BindParameter[Any]) -> str:
+        name: str | None = self.bind_names.get(bind)  # type: ignore[attr-defined]
+        refuse(name is None, "an account bind did not reach the statement")
+        return str(name)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def visit_select(self, select_stmt: Any, *args: Any, **kw: Any) -> str:
+        if kw.get("insert_into") and self._insert_position is not None:
+            # Remember at which depth the account column of an INSERT … SELECT is due.
+            self._insert_arms[len(self.stack) + 1] = self._insert_position  # type: ignore[attr-defined]
+        return super().visit_select(select_stmt, *args, **kw)  # type: ignore[misc,no-any-return]
+
+    def _compose_select_body(
+        self, text: str, select: Any, compile_state: Any, columns: Any, froms: Any, *rest: Any
+    ) -> str:
+        refuse(select._hints or select._statement_hints, "a hint is raw SQL")
+        refuse(isinstance(select._distinct, str), "raw SQL in distinct()")
+        scan = self._prove(froms, select._where_criteria)
+        position = self._insert_arms.pop(len(self.stack), None)  # type: ignore[attr-defined]
+        if position is not None:
+            self._check_selected_account(
+                scan, [entry[3] for entry in compile_state.columns_plus_names][position]
+            )
+        return super()._compose_select_body(text, select, compile_state, columns, froms, *rest)  # type: ignore[misc,no-any-return]
+
+    def _prove(self, froms: Any, criteria: Any) -> Scan:
+        scan = Scan(self.ownership)
+        for element in froms:
+            scan.add_from(element)
+        scan.add_criteria(criteria)
+        scan.prove()
+        self._anchors += scan.anchors
+        return scan
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def update_post_criteria_clause(self, statement: Any, **kw: Any) -> Any:
+        table = self._written_table(statement, "UPDATE")
+        values = dict(statement._values or {})
+        for key in values:
+            plain = isinstance(key, str) or (
+                isinstance(key, ColumnClause) and base_table(key.table) in (table, None)
+            )
+            refuse(not plain, "an UPDATE sets plain columns of its own table")
+        keys = {_key(k) for k in values} | set(self.column_keys or ())  # type: ignore[attr-defined]
+        if OWNER in keys:
+            refuse(self.ownership.owns(table), f"{OWNER} of a row never changes")
+            self._anchor_written_account(values)
+        self._judge_change(statement, table, frozenset(keys & set(table.c.keys())))
+        return super().update_post_criteria_clause(statement, **kw)  # type: ignore[misc]
+
+    def delete_post_criteria_clause(self, statement: Any, **kw: Any) -> Any:
+        self._judge_change(statement, self._written_table(statement, "DELETE"), None)
+        return super().delete_post_criteria_clause(statement, **kw)  # type: ignore[misc]
+
+    def _judge_change(self, statement: Any, table: Table, columns: frozenset[str] | None) -> None:
+        self._prove(self.stack[-1]["correlate_froms"], statement._where_criteria)  # type: ignore[attr-defined]
+        self._writes.append((table.name, columns))
+
+    def _written_table(self, statement: Any, verb: str) -> Table:
+        table = base_table(statement.table)
+        refuse(not isinstance(table, Table), f"{verb} of something that is not a table")
+        refuse(not self.ownership.knows(table), f"unknown table {table.name!r}")
+        refuse(statement._hints, "a hint is raw SQL")
+        refuse(
+            verb not in self.ownership.privileges(table),
+            f"{table.name}: {verb} is not for this engine",
+        )
+        return table  # type: ignore[no-any-return]
+
+    def visit_insert(
+        self, insert_stmt: Any, visited_bindparam: Any = None, visiting_cte: Any = None, **kw: Any
+    ) -> str:
+        refuse(visiting_cte is not None or self.stack, "an INSERT inside another statement")  # type: ignore[attr-defined]
+        table = self._written_table(insert_stmt, "INSERT")
+        if insert_stmt.select is not None and OWNER in table.c:
+            self._insert_position = _account_position(insert_stmt)
+        text: str = super().visit_insert(insert_stmt, visited_bindparam, visiting_cte, **kw)  # type: ignore[misc]
+        self._writes.append((table.name, None))
+        self._judge_insert(self.dml_compile_state, table)  # type: ignore[attr-defined]
+        return text
+
+    def _judge_insert(self, state: Any, table: Table) -> None:
+        statement = state.statement
+        if statement._post_values_clause is not None:
+            self._judge_upsert(statement._post_values_clause, table)
+        if (
+            OWNER in table.c and statement.select is None
+        ):  # a SELECT was judged while it was compiled
+            refuse(
+                state._has_multi_parameters,
+                "multi-row values(): pass the rows as a list of parameters",
+            )
+            self._anchor_written_account(state._dict_parameters or {})
+
+    def _anchor_written_account(self, values: dict[Any, Any]) -> None:
+        """Take the one bound value that is written as the row's account; defaults and parameters bear its name."""
+        given = [value for key, value in values.items() if _key(key) == OWNER]
+        if given:
+            refuse(
+                len(given) > 1 or not plain_bind(given[0], ACCOUNT_TYPE),
+                f"{OWNER} must be one bound value",
+            )
+            self._anchors.append(given[0])
+        else:
+            refuse(OWNER not in self.binds, f"{OWNER} must be a bound value")  # type: ignore[attr-defined]
+            self._anchors.append(OWNER)
+
+    def _check_selected_account(self, scan: Scan, column: Any) -> None:
+        while isinstance(column, Label):
+            column = column.element
+        if plain_bind(column, ACCOUNT_TYPE):
+            self._anchors.append(column)
+            return
+        leaf = scan.leaf_of(column)
+        refuse(
+            leaf is None or not leaf.owned or column.name != OWNER,
+            f"INSERT … SELECT must select {OWNER}",
+        )
+
+    def _judge_upsert(self, clause: Any, table: Table) -> None:
+        changed = getattr(clause, "update_values_to_set", None) or getattr(clause, "update", None)
+        if changed is None:
+            return  # ON CONFLICT DO NOTHING
+        refuse(OWNER in map(_key, dict(changed)), f"{OWNER} of a row never changes")
+        reachable = (
+            (OWNER,) if self.ownership.owns(table) else self.ownership.global_tables[table.key].keys
+        )
+        uniques = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
+        firsts = [
+            next(iter(u.columns), None) for u in (*uniques, *(i for i in table.indexes if i.unique))
+        ]
+        firsts.append(next(iter(table.primary_key.columns), None))
+        refuse(
+            reachable and any(f is None or f.name not in reachable for f in firsts),
+            "an upsert could hit a foreign row",
+        )
+
+
+def _key(key: Any) -> Any:
+    return getattr(key, "key", key)
+
+
+def _account_position(insert_stmt: Any) -> int:
+    names = [_key(name) for name in insert_stmt._select_names or ()]
+    refuse(OWNER not in names, f"INSERT … SELECT must name {OWNER}")
+    refuse(not isinstance(insert_stmt.select, SelectBase), "INSERT … SELECT from something else")
+    return names.index(OWNER)

@@ -1,0 +1,83 @@
+"""Shared fixtures: a migrated database per backend, the app on it, and people who register for each test.
+
+Nothing is truncated between tests: every test works in accounts of its own, which is what tenancy is for.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["FLASK_CONFIG"] = "test"  # before any settings are read
+
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import flask  # noqa: E402
+import pytest  # noqa: E402
+from flask.testing import FlaskClient  # noqa: E402
+
+from tests import databases, people, reporting  # noqa: E402
+from tests.house import House, Street  # noqa: E402
+from tests.people import Person, Team  # noqa: E402
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that asks for a house on each of the three databases."""
+    if "house" in metafunc.fixturenames and "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", databases.BACKENDS)
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    directory: Path = tmp_path_factory.mktemp("houses")
+    street = Street(directory, os.environ.get("PYTEST_XDIST_WORKER", "main"))
+    yield street
+    street.close()
+
+
+@pytest.fixture
+def house(street: Street, backend: str) -> House:
+    """A database of this backend, migrated, and the app on it."""
+    try:
+        return street.house(backend)
+    except databases.DatabaseMissingError as error:
+        databases.skip_or_fail(error)
+
+
+@pytest.fixture
+def lite(street: Street) -> House:
+    """The house on SQLite alone, for what no database can change."""
+    return street.house("sqlite")
+
+
+@pytest.fixture
+def app(house: House) -> flask.Flask:
+    return house.app
+
+
+@pytest.fixture
+def client(house: House) -> FlaskClient:
+    """A browser that nobody is signed in with."""
+    return house.app.test_client()
+
+
+@pytest.fixture
+def ada(house: House) -> Person:
+    """Ada, who owns a fresh account."""
+    return people.register(house, "ada")
+
+
+@pytest.fixture
+def acme(house: House) -> Team:
+    """A fresh account with Ada, Ben, Cleo and Vera."""
+    return people.team(house)
+
+
+@pytest.fixture
+def gus(house: House) -> Person:
+    """Gus, who owns another fresh account."""
+    return people.register(house, "gus", account_name="globex")
+
+
+pytest_runtest_logreport = reporting.count
+pytest_terminal_summary = reporting.summarise

@@ -1,0 +1,90 @@
+"""A house to test in: a migrated database of one backend and the app on it, made once per worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import flask
+
+from config import application, database_commands, migrating, settings
+from config.settings import Settings
+from saas import database
+from saas.database import Database
+from tests import databases
+
+MANY = "100000/minute"  # a throttle that no test reaches by accident
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One backend, ready: its URLs, settings, app and database."""
+
+    backend: str
+    urls: databases.Urls
+    settings: Settings
+    app: flask.Flask
+    database: Database
+
+    @contextmanager
+    def in_use(self) -> Iterator[Database]:
+        """Let services talk to this house's database."""
+        with database.use(self.database):
+            yield self.database
+
+
+class Street:
+    """Every house of this process, built when first asked for and torn down at the end."""
+
+    def __init__(self, directory: Path, label: str) -> None:
+        self._directory, self._label = directory, label
+        self._houses: dict[str, House] = {}
+        self._stack = ExitStack()
+
+    def house(self, backend: str) -> House:
+        """Return the house of a backend; raises DatabaseMissingError."""
+        if backend not in self._houses:
+            urls = self._stack.enter_context(databases.empty_database(backend, self._directory, self._label))
+            self._houses[backend] = build(urls, self._directory)
+        return self._houses[backend]
+
+    def close(self) -> None:
+        for house in self._houses.values():
+            house.database.dispose()
+        self._stack.close()
+
+
+def settings_for(urls: databases.Urls, directory: Path, **more: object) -> Settings:
+    """Return test settings on a database: a cheap password hash, and throttles nobody meets by accident."""
+    chosen = {
+        "flask_config": "test",
+        "password_cost": 4,
+        "var_dir": directory,
+        "database_url": urls.tenant_url,
+        "database_system_url": urls.system_url,
+        "database_admin_url": urls.admin_url,
+        "throttle_sign_in": MANY,
+        "throttle_register": MANY,
+        "log_format": "json",
+    }
+    return settings.load(**(chosen | more))
+
+
+def migrate(chosen: Settings) -> None:
+    """Migrate a database and bring its policies and grants up, as `flask db upgrade` does."""
+    migrating.upgrade(chosen.database_admin_url, after=partial(_secure, chosen))
+
+
+def _secure(chosen: Settings, connection: object) -> None:
+    database_commands.secure(connection, chosen)  # type: ignore[arg-type]
+
+
+def build(urls: databases.Urls, directory: Path, **more: object) -> House:
+    """Migrate a database and build the app on it."""
+    chosen = settings_for(urls, directory, **more)
+    migrate(chosen)
+    app = application.create_app(chosen)
+    return House(urls.backend, urls, chosen, app, app.extensions["database"])
