@@ -8,18 +8,23 @@ from uuid import UUID
 
 import click
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from config import command_tools
 from saas import actor, database, models
 from saas.models import Account
 from saas.services import account_services
+from saas.unit import AnyRow
 from tenants import enter_account
 
 accounts = AppGroup("accounts", help="List, show, suspend and restore accounts.")
 _accounts = Account.__table__.c
-_ROWS = select(_accounts.account_id.label("id"), _accounts.name, _accounts.status, _accounts.created_at)
-_REASON = click.option("--reason", required=True, help="Why; the account reads it in its audit log.")
+_ROWS = select(
+    _accounts.account_id.label("id"), _accounts.name, _accounts.status, _accounts.created_at
+)
+_REASON = click.option(
+    "--reason", required=True, help="Why; the account reads it in its audit log."
+)
 
 
 @accounts.command("list")
@@ -50,7 +55,9 @@ def suspend_account(account: str, reason: str) -> None:
     """Lock everybody out of an account at their next request."""
     found = find_account(account)
     with enter_account(found.id):
-        account_services.suspend_account(actor.system_actor(found.id, "flask accounts suspend"), reason=reason)
+        account_services.suspend_account(
+            actor.system_actor(found.id, "flask accounts suspend"), reason=reason
+        )
     click.echo(f"{found.name} is suspended.")
 
 
@@ -62,7 +69,9 @@ def restore_account(account: str, reason: str) -> None:
     """Let people back into an account."""
     found = find_account(account)
     with enter_account(found.id):
-        account_services.restore_account(actor.system_actor(found.id, "flask accounts restore"), reason=reason)
+        account_services.restore_account(
+            actor.system_actor(found.id, "flask accounts restore"), reason=reason
+        )
     click.echo(f"{found.name} is active.")
 
 
@@ -75,7 +84,10 @@ def shell_in(account: str) -> None:
     found = find_account(account)
     with enter_account(found.id), database.reading() as unit:
         names = {**shell_names(), "unit": unit, "session": unit.session, "account_id": found.id}
-        code.interact(f"You are in {found.name} ({found.id}). Models are loaded; `session` reads.", local=names)
+        code.interact(
+            f"You are in {found.name} ({found.id}). Models are loaded; `session` reads.",
+            local=names,
+        )
 
 
 def shell_names() -> dict[str, Any]:
@@ -84,12 +96,14 @@ def shell_names() -> dict[str, Any]:
     return {**names, "database": database, "enter_account": enter_account, "select": select}
 
 
-def find_account(account: str) -> Row[Any]:
+def find_account(account: str) -> AnyRow:
     """Return id, name, status and creation of one account; a name that several have must be given as an id."""
     with database.looking_across("command line: find an account") as connection:
         found = connection.execute(_ROWS.where(_by(account)).limit(2)).all()
     if not found:
-        raise click.ClickException(f"There is no account {account!r}. `flask accounts list` shows them.")
+        raise click.ClickException(
+            f"There is no account {account!r}. `flask accounts list` shows them."
+        )
     if len(found) > 1:
         raise click.ClickException(f"Several accounts are called {account!r}; give the id.")
     return found[0]

@@ -11,7 +11,7 @@ from flask_login import LoginManager
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin import console
-from config import log, settings
+from config import log, migrating, settings
 from config.settings import Settings
 from saas import error_answers, paging, request_scope, routing
 from saas.database import Database
@@ -40,7 +40,9 @@ def create_app(given: Settings | None = None, *, serving: bool = True) -> flask.
     if chosen.trusted_proxies:
         count = chosen.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
-    from config import commands  # the command line needs create_app, and the web process little of it
+    from config import (
+        commands,
+    )  # the command line needs create_app, and the web process little of it
 
     commands.init_app(app)
     return app
@@ -76,14 +78,18 @@ def _configure_flask(app: flask.Flask, chosen: Settings) -> None:
 def _configure_house(app: flask.Flask, chosen: Settings, serving: bool) -> None:
     passwords.configure(chosen.peppers, chosen.password_cost)
     paging.configure(chosen.secret_key.get_secret_value())
-    session_services.configure(timedelta(hours=chosen.session_hours), timedelta(days=chosen.remember_days))
-    house_services.configure(newest_migration())
+    session_services.configure(
+        timedelta(hours=chosen.session_hours), timedelta(days=chosen.remember_days)
+    )
+    house_services.configure(migrating.head_revision() or "")
     limits = {"sign_in": chosen.throttle_sign_in, "register": chosen.throttle_register}
-    database = Database(chosen.database_url, chosen.database_system_url, pooler=chosen.database_pooler)
+    database = Database(
+        chosen.database_url, chosen.database_system_url, pooler=chosen.database_pooler
+    )
     database.check(roles=serving and chosen.production)
-    app.extensions |= {"settings": chosen, "database": database, "throttle": Throttle(limits, chosen.redis_url)}
+    app.extensions |= {
+        "settings": chosen,
+        "database": database,
+        "throttle": Throttle(limits, chosen.redis_url),
+    }
 
-
-def newest_migration() -> str:
-    """Return the id of the newest migration, read from the file names: alembic itself is slow to import."""
-    return max(path.stem for path in (_ROOM / "migrations" / "versions").glob("2*.py"))

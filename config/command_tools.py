@@ -56,4 +56,6 @@ def print_rows(rows: list[dict[str, Any]], *, json_wanted: bool) -> None:
     widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
     click.echo("  ".join(name.upper().ljust(width) for name, width in widths.items()).rstrip())
     for row in rows:
-        click.echo("  ".join(str(row[name]).ljust(width) for name, width in widths.items()).rstrip())
+        click.echo(
+            "  ".join(str(row[name]).ljust(width) for name, width in widths.items()).rstrip()
+        )

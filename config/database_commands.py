@@ -69,7 +69,9 @@ def roles(only_print: bool) -> None:
     chosen = command_tools.settings()
     named = roles_of(chosen)
     if named is None:
-        raise click.ClickException(f"{chosen.dialect} has no row-level security: there are no roles to make.")
+        raise click.ClickException(
+            f"{chosen.dialect} has no row-level security: there are no roles to make."
+        )
     if not named.distinct():
         raise click.ClickException(
             "DATABASE_URL, DATABASE_SYSTEM_URL and DATABASE_ADMIN_URL must name three different users."
@@ -92,10 +94,14 @@ def _logins(chosen: Settings) -> list[tuple[str, str | None]]:
 def _role_statements(chosen: Settings, named: DatabaseRoles) -> Iterator[str]:
     """What `flask db roles` would run on a fresh database, with no password in it."""
     database = make_url(chosen.database_admin_url).database or ""
-    logins: list[tuple[str, str | None]] = [(name, database_roles.HIDDEN_PASSWORD) for name, _ in _logins(chosen)]
+    logins: list[tuple[str, str | None]] = [
+        (name, database_roles.HIDDEN_PASSWORD) for name, _ in _logins(chosen)
+    ]
     yield from database_roles.login_statements(logins, database, "public")
     known = {named.app, named.system, named.owner}
-    yield from row_security.policy_statements(OWNERSHIP, named, set(OWNERSHIP.metadata.tables), known, {})
+    yield from row_security.policy_statements(
+        OWNERSHIP, named, set(OWNERSHIP.metadata.tables), known, {}
+    )
 
 
 def roles_of(chosen: Settings) -> DatabaseRoles | None:

@@ -44,13 +44,22 @@ def seed(var_dir: Path) -> None:
     _keep(kept, known)
     owners: dict[str, Actor] = {}
     for account, username, email, role_keys in PEOPLE:
-        owners[account] = _place(owners.get(account), account, username, email, known[email], role_keys)
+        owners[account] = _place(
+            owners.get(account), account, username, email, known[email], role_keys
+        )
     for account, names in PROJECTS.items():
         _add_projects(owners[account], names)
     _tell(made, kept)
 
 
-def _place(owner: Actor | None, account: str, username: str, email: str, password: str, role_keys: list[str]) -> Actor:
+def _place(
+    owner: Actor | None,
+    account: str,
+    username: str,
+    email: str,
+    password: str,
+    role_keys: list[str],
+) -> Actor:
     seat = _find_seat(email, account)
     if owner is None:
         if seat is not None:
@@ -60,7 +69,9 @@ def _place(owner: Actor | None, account: str, username: str, email: str, passwor
         )
     if seat is None:
         with enter_account(owner.account_id):
-            user_services.add_user(owner, email=email, username=username, password=password, role_keys=role_keys)
+            user_services.add_user(
+                owner, email=email, username=username, password=password, role_keys=role_keys
+            )
     return owner
 
 
@@ -72,7 +83,14 @@ def _find_seat(email: str, account: str) -> Any:
 
 def _owner_in(seat: Any) -> Actor:
     user_id: UUID = seat.user_id
-    return Actor("user", user_id, seat.username, seat.account_id, SYSTEM_ROLES["owner"], account_name=seat.account_name)
+    return Actor(
+        "user",
+        user_id,
+        seat.username,
+        seat.account_id,
+        SYSTEM_ROLES["owner"],
+        account_name=seat.account_name,
+    )
 
 
 def _add_projects(owner: Actor, names: tuple[str, ...]) -> None:
@@ -97,6 +115,10 @@ def _tell(made: dict[str, str], kept: Path) -> None:
         return
     click.echo(f"  {'SIGN IN AS':<22}{'PASSWORD':<20}IN")
     for email, password in made.items():
-        seats = ", ".join(f"{account} ({' '.join(roles)})" for account, _, address, roles in PEOPLE if address == email)
+        seats = ", ".join(
+            f"{account} ({' '.join(roles)})"
+            for account, _, address, roles in PEOPLE
+            if address == email
+        )
         click.echo(f"  {email:<22}{password:<20}{seats}")
     click.echo(f"  (kept in {kept}, readable by you alone)\n")

@@ -27,7 +27,10 @@ def check(production: bool, as_json: bool) -> None:
     """Name each wrong setting and how to mend it, and ask the database whether it is ready."""
     chosen = command_tools.settings()
     strict = production or chosen.production
-    found = [{"variable": p.variable, "what": p.what, "mend": p.mend} for p in settings.problems(chosen, strict)]
+    found = [
+        {"variable": p.variable, "what": p.what, "mend": p.mend}
+        for p in settings.problems(chosen, strict)
+    ]
     with command_tools.talking_to_database() as database_in_use:
         found += _database_problems(database_in_use, strict)
     if as_json:
@@ -53,7 +56,10 @@ def _database_problems(database_in_use: database.Database, strict: bool) -> list
         return [{"variable": "DATABASE_URL", "what": why, "mend": "See above."}]
     if not strict or database_in_use.dialect != "postgresql":
         return []
-    engines = (("DATABASE_URL", database_in_use.tenant_engine), ("DATABASE_SYSTEM_URL", database_in_use.system_engine))
+    engines = (
+        ("DATABASE_URL", database_in_use.tenant_engine),
+        ("DATABASE_SYSTEM_URL", database_in_use.system_engine),
+    )
     return [problem for variable, engine in engines for problem in _role_problem(variable, engine)]
 
 

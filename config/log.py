@@ -165,6 +165,7 @@ def configure(
     if not any(isinstance(each, RecordHandler) for each in root.handlers):
         root.addHandler(RecordHandler())
     root.setLevel(logging.INFO)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # migrations/env.py tells each step
     logging.captureWarnings(True)
 
 

@@ -1,12 +1,16 @@
-"""What alembic runs: our models against the connection that `migrations.runner` holds the lock on."""
+"""What alembic runs: our models against the connection that `config.migrating` holds the lock on."""
 
+import logging
 from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 
 from saas import columns
 from saas.models import Base
+
+_log = logging.getLogger("migrations")
 
 
 def _render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
@@ -23,6 +27,12 @@ def _render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | Li
     return f"columns.{name}"
 
 
+def _tell(ctx: MigrationContext, step: MigrationInfo, heads: object, run_args: object) -> None:
+    """Log one step; alembic gives all four by name."""
+    verb = "upgrade" if step.is_upgrade else "downgrade"
+    _log.info("migration.done", extra={"verb": verb, "revision": step.up_revision_id})
+
+
 def _run() -> None:
     connection = context.config.attributes.get("connection")
     if connection is None:
@@ -33,6 +43,7 @@ def _run() -> None:
         render_as_batch=True,  # SQLite changes a table by making it anew
         render_item=_render_item,
         compare_type=True,
+        on_version_apply=_tell,
         transaction_per_migration=True,  # what is done stays done, and its number with it
     )
     with context.begin_transaction():

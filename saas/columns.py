@@ -39,12 +39,16 @@ class _NaiveUtcDateTime(TypeDecorator[datetime]):
 
 
 # PostgreSQL keeps the zone itself, so its rows pay for no Python call per value.
-UtcDateTime = DateTime(timezone=True).with_variant(_NaiveUtcDateTime(), "sqlite", "mysql", "mariadb")
+UtcDateTime = DateTime(timezone=True).with_variant(
+    _NaiveUtcDateTime(), "sqlite", "mysql", "mariadb"
+)
 
 
 def canonical_json(value: Any) -> str:
     """Return the canonical JSON text of a value: RFC 8785 on ASCII keys, integers and strings."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
 
 
 class CanonicalJson(TypeDecorator[Any]):

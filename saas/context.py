@@ -19,7 +19,8 @@ class CallContext:
     route: str | None = None
 
 
-_context: ContextVar[CallContext] = ContextVar("saas_call_context", default=CallContext("job"))
+_NOBODY = CallContext("job")  # frozen, so it may be everybody's default
+_context: ContextVar[CallContext] = ContextVar("saas_call_context", default=_NOBODY)
 
 
 def current_context() -> CallContext:

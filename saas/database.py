@@ -91,7 +91,9 @@ def unit_of_work() -> Iterator[Unit]:
     outer = find_unit()
     if outer is not None:
         if outer.read_only:
-            raise RuntimeError("a unit of work inside a read-only transaction: a safe method must not write")
+            raise RuntimeError(
+                "a unit of work inside a read-only transaction: a safe method must not write"
+            )
         yield outer
         return
     unit = open_unit(read_only=False)
@@ -180,7 +182,9 @@ def _commit(unit: Unit) -> None:
     try:
         unit.connection.commit()
     except DBAPIError as error:
-        raise errors.DatabaseAwayError from error if is_away(error) else error
+        if is_away(error):
+            raise errors.DatabaseAwayError from error
+        raise
 
 
 def _roll_back(unit: Unit) -> None:
@@ -196,18 +200,19 @@ def is_away(error: BaseException) -> bool:
         return False
     state = getattr(error.orig, "sqlstate", None) or ""
     # 08 connection, 53 resources, 57P shutdown, 25006 read-only server, 55P03/40 lock time-outs and deadlocks
-    return error.connection_invalidated or state.startswith(("08", "53", "57", "25006", "55P03", "40")) or (
-        type(error.orig).__name__ in ("OperationalError", "InterfaceError") and not state
+    return (
+        error.connection_invalidated
+        or state.startswith(("08", "53", "57", "25006", "55P03", "40"))
+        or (type(error.orig).__name__ in ("OperationalError", "InterfaceError") and not state)
     )
 
 
 def conflicts_with(error: IntegrityError, table: Table, *columns: str) -> bool:
     """Say whether an IntegrityError is the violation of the unique key over ``columns`` of ``table``."""
     message = str(error.orig)
-    names = {f"uq_{table.name}_{'_'.join(columns)}"} | {
-        str(c.name) for c in (*table.constraints, *table.indexes) if [x.name for x in c.columns] == list(columns)
-    }
-    return any(name in message for name in names) or ", ".join(f"{table.name}.{c}" for c in columns) in message
+    by_name = f"uq_{table.name}_{'_'.join(columns)}"  # PostgreSQL and MariaDB tell the name, SQLite the columns
+    by_columns = ", ".join(f"{table.name}.{column}" for column in columns)
+    return by_name in message or by_columns in message
 
 
 def dialect_name(engine: Engine) -> str:
@@ -218,9 +223,16 @@ def dialect_name(engine: Engine) -> str:
 def build_engine(url: str, pooler: str = "none") -> Engine:
     """Make an engine with our settings for its database; it has no guard yet."""
     backend = make_url(url).get_backend_name()
-    pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 10, "pool_timeout": POOL_SECONDS, "pool_recycle": 1800}
+    pool: dict[str, Any] = {
+        "pool_size": 10,
+        "max_overflow": 10,
+        "pool_timeout": POOL_SECONDS,
+        "pool_recycle": 1800,
+    }
     if backend == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **pool)
+        engine = create_engine(
+            url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **pool
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if backend == "postgresql":
@@ -229,12 +241,18 @@ def build_engine(url: str, pooler: str = "none") -> Engine:
         if pooler == "transaction":
             options["prepare_threshold"] = None
         else:
-            options["options"] = "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+            options["options"] = (
+                "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+            )
         return create_engine(url, isolation_level="AUTOCOMMIT", connect_args=options, **pool)
     return create_engine(
         url,
         isolation_level="READ COMMITTED",
-        connect_args={"connect_timeout": 5, "read_timeout": 30, "init_command": "SET time_zone = '+00:00'"},
+        connect_args={
+            "connect_timeout": 5,
+            "read_timeout": 30,
+            "init_command": "SET time_zone = '+00:00'",
+        },
         **pool,
     )
 
@@ -242,14 +260,21 @@ def build_engine(url: str, pooler: str = "none") -> Engine:
 def _begin_events(engine: Engine, *, in_account: bool) -> None:
     name = dialect_name(engine)
     if name == "postgresql":
-        (row_security.begin_with_account if in_account else row_security.begin_without_account)(engine)
+        (row_security.begin_with_account if in_account else row_security.begin_without_account)(
+            engine
+        )
     else:
         event.listen(engine, "begin", _begin_sqlite if name == "sqlite" else _begin_mariadb)
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own way loses updates
-    for pragma in ("journal_mode=wal", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=on", "synchronous=normal"):
+    for pragma in (
+        "journal_mode=wal",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "foreign_keys=on",
+        "synchronous=normal",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import flask
 import structlog
 from sqlalchemy.exc import DBAPIError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from saas import database, errors
 from saas.pages import error_pages
@@ -30,7 +30,9 @@ def answer_product_error(error: errors.ProductError) -> Any:
     if not _is_page():
         response = json_response(error.body(request_id), error.status)
     elif isinstance(error, errors.SignInRequiredError):
-        return flask.redirect(f"/login?next={quote(flask.request.full_path.rstrip('?'), safe='')}", 303)
+        return flask.redirect(
+            f"/login?next={quote(flask.request.full_path.rstrip('?'), safe='')}", 303
+        )
     else:
         response = flask.make_response(error_pages.error_page(error, request_id), error.status)
     response.headers.extend(error.headers)
@@ -52,7 +54,9 @@ def answer_unexpected(error: Exception) -> Any:
         _log.warning("database away", error=str(getattr(error, "orig", error)))
         return answer_product_error(errors.DatabaseAwayError())
     _log.error("unexpected error", exc_info=error)
-    return answer_product_error(errors.InternalDbError() if isinstance(error, DBAPIError) else errors.InternalError())
+    return answer_product_error(
+        errors.InternalDbError() if isinstance(error, DBAPIError) else errors.InternalError()
+    )
 
 
 def _is_page() -> bool:
@@ -60,4 +64,6 @@ def _is_page() -> bool:
     request = flask.request
     if request.url_rule is not None:
         return request.endpoint in flask.current_app.extensions["pages"]
+    if isinstance(request.routing_exception, SecurityError):
+        return False  # a host that is not ours: no page of ours has an address there
     return not request.path.startswith("/api") and request.accept_mimetypes.accept_html

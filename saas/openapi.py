@@ -39,8 +39,16 @@ _ERROR_SCHEMA = {
         }
     },
 }
-_SUCCESS_SCHEMA = {"type": "object", "required": ["message"], "properties": {"message": {"const": "success"}}}
-_STATUS_SCHEMA = {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}}
+_SUCCESS_SCHEMA = {
+    "type": "object",
+    "required": ["message"],
+    "properties": {"message": {"const": "success"}},
+}
+_STATUS_SCHEMA = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"const": "ok"}},
+}
 
 
 def make_document(routes: Iterable[Route]) -> dict[str, Any]:
@@ -49,10 +57,16 @@ def make_document(routes: Iterable[Route]) -> dict[str, Any]:
     schemas = _schemas(table)
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for route in table:
-        paths[re.sub(r"<(\w+)>", r"{\1}", route.path)][route.method.lower()] = _operation(route, schemas)
+        paths[re.sub(r"<(\w+)>", r"{\1}", route.path)][route.method.lower()] = _operation(
+            route, schemas
+        )
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Tenantry API", "version": "1", "description": "Every call is scoped to the account of its session."},
+        "info": {
+            "title": "Tenantry API",
+            "version": "1",
+            "description": "Every call is scoped to the account of its session.",
+        },
         "paths": dict(paths),
         "components": {
             "schemas": {**schemas, "Errors": _ERROR_SCHEMA, "Success": _SUCCESS_SCHEMA},
@@ -76,7 +90,9 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name.replace(".", "_"),
         "summary": summary[:1].upper() + summary[1:],
-        "x-permission": str(route.permission.value if isinstance(route.permission, Permission) else route.permission),
+        "x-permission": str(
+            route.permission.value if isinstance(route.permission, Permission) else route.permission
+        ),
         "responses": {str(route.status): _success(route), **_errors(route)},
     }
     parameters = [_path_parameter(name) for name in re.findall(r"<(\w+)>", route.path)]
@@ -88,12 +104,20 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         operation["security"] = [{"session": []}]
     if route.body is not None:
         ref = {"$ref": _REF.format(model=route.body.__name__)}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": ref}}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": ref}},
+        }
     return operation
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+    }
 
 
 def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
@@ -125,7 +149,10 @@ def _success(route: Route) -> dict[str, Any]:
 def _envelope(item: dict[str, Any], many: bool) -> dict[str, Any]:
     if not many:
         return {"type": "object", "required": ["data"], "properties": {"data": item}}
-    cursor = {"type": ["string", "null"], "description": "Pass as `cursor` for the next page; null on the last."}
+    cursor = {
+        "type": ["string", "null"],
+        "description": "Pass as `cursor` for the next page; null on the last.",
+    }
     return {
         "type": "object",
         "required": ["data", "next_cursor"],
@@ -158,7 +185,11 @@ def _common_errors(route: Route) -> Iterable[type[errors.ProductError]]:
     if "<" in route.path:
         yield errors.NotFoundError
     if route.body is not None:
-        yield from (errors.MalformedBodyError, errors.BodyTooLargeError, errors.UnsupportedMediaTypeError)
+        yield from (
+            errors.MalformedBodyError,
+            errors.BodyTooLargeError,
+            errors.UnsupportedMediaTypeError,
+        )
     if route.body is not None or route.query is not None:
         yield errors.ValidationFailedError
     yield from (errors.InternalDbError, errors.InternalError, errors.DatabaseAwayError)

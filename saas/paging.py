@@ -15,13 +15,12 @@ from saas import errors
 from saas.unit import Unit
 
 _SIGNATURE = 8  # bytes: a forged cursor would open a page of the forger's own account, no more
-_secret = b""
+_secret: list[bytes] = []  # none or one
 
 
 def configure(secret: str) -> None:
     """Set the secret that cursors are signed with (a change ends cursors that are out, nothing else)."""
-    global _secret
-    _secret = hmac.digest(secret.encode(), b"tenantry cursor", "sha256")
+    _secret[:] = [hmac.digest(secret.encode(), b"tenantry cursor", "sha256")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +38,33 @@ class Keyset:
     or the identity for what belongs to a person), ``key`` the unique column it is ordered by, newest first.
     """
 
-    def __init__(self, name: str, statement: Select[Any], *, owner: ColumnElement[Any], key: ColumnElement[Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        statement: Select[Any],
+        *,
+        owner: ColumnElement[Any],
+        key: ColumnElement[Any],
+    ) -> None:
         self.name = name
-        self._first = statement.where(owner == bindparam("owner")).order_by(key.desc()).limit(bindparam("count"))
+        self._first = (
+            statement.where(owner == bindparam("owner"))
+            .order_by(key.desc())
+            .limit(bindparam("count"))
+        )
         self._next = self._first.where(key < bindparam("after"))
 
-    def page(self, unit: Unit, owner: UUID, *, limit: int, cursor: str | None, **parameters: Any) -> Page:
+    def page(
+        self, unit: Unit, owner: UUID, *, limit: int, cursor: str | None, **parameters: Any
+    ) -> Page:
         """Return one page of ``limit`` rows; raises ValidationFailedError for a cursor that is not of this list."""
         parameters |= {"owner": owner, "count": limit + 1}
         if cursor is None:
             rows = unit.rows(self._first, parameters)
         else:
-            rows = unit.rows(self._next, parameters | {"after": open_cursor(self.name, owner, cursor)})
+            rows = unit.rows(
+                self._next, parameters | {"after": open_cursor(self.name, owner, cursor)}
+            )
         return cut(self.name, owner, rows, limit)
 
 
@@ -68,7 +82,7 @@ def make_cursor(name: str, owner: UUID, key: UUID | int) -> str:
 
 
 def open_cursor(name: str, owner: UUID, unsafe_cursor: str) -> Any:
-    """Return the key in a cursor (UUID or int); raises ValidationFailedError for one that we did not make for this list."""
+    """Return the key in a cursor, UUID or int; raises ValidationFailedError for one not made for this list."""
     try:
         sealed = urlsafe_b64decode(unsafe_cursor + "=" * (-len(unsafe_cursor) % 4))
     except (Base64Error, ValueError):
@@ -78,7 +92,9 @@ def open_cursor(name: str, owner: UUID, unsafe_cursor: str) -> Any:
     raw, signature = sealed[:-_SIGNATURE], sealed[-_SIGNATURE:]
     if len(raw) not in (8, 16) or not hmac.compare_digest(signature, _signature(name, owner, raw)):
         raise errors.ValidationFailedError(
-            field_errors=[errors.FieldError("cursor", "This cursor is not of this list. Start without one.")]
+            field_errors=[
+                errors.FieldError("cursor", "This cursor is not of this list. Start without one.")
+            ]
         )
     return UUID(bytes=raw) if len(raw) == 16 else int.from_bytes(raw, "big")
 
@@ -90,4 +106,4 @@ def _text(sealed: bytes) -> str:
 def _signature(name: str, owner: UUID, raw: bytes) -> bytes:
     if not _secret:
         raise RuntimeError("saas.paging.configure() was not called")
-    return hmac.digest(_secret, name.encode() + owner.bytes + raw, "sha256")[:_SIGNATURE]
+    return hmac.digest(_secret[0], name.encode() + owner.bytes + raw, "sha256")[:_SIGNATURE]

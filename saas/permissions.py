@@ -27,7 +27,12 @@ class Permission(StrEnum):
     USER_SUSPEND = "user:suspend"
 
 
-_READ = {Permission.ACCOUNT_READ, Permission.PROJECT_READ, Permission.ROLE_READ, Permission.USER_READ}
+_READ = {
+    Permission.ACCOUNT_READ,
+    Permission.PROJECT_READ,
+    Permission.ROLE_READ,
+    Permission.USER_READ,
+}
 
 # System roles follow the code at each release; their rows hold the key and no permissions of their own.
 SYSTEM_ROLES: dict[str, frozenset[Permission]] = {

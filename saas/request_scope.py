@@ -28,10 +28,11 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _log = structlog.get_logger(__name__)
 
 
-
 def init_app(app: flask.Flask, login_manager: LoginManager) -> None:
     """Put the door on an app: hooks before and after each request, and Flask-Login's loader."""
-    login_manager.session_protection = None  # the session is a row of ours: nothing to guess from the browser's name
+    login_manager.session_protection = (
+        None  # the session is a row of ours: nothing to guess from the browser's name
+    )
     login_manager.user_loader(_load_actor)
     app.before_request(open_request)
     app.after_request(finish_answer)
@@ -51,7 +52,9 @@ def open_request() -> None:
     channel = "page" if request.endpoint in flask.current_app.extensions["pages"] else "api"
     route = request.url_rule.rule if request.url_rule else None
     context.set_context(
-        context.CallContext(channel, g.request_id, request.remote_addr, str(request.user_agent)[:256], route)
+        context.CallContext(
+            channel, g.request_id, request.remote_addr, str(request.user_agent)[:256], route
+        )
     )
     csrf.check_origin(request)
 
@@ -79,7 +82,10 @@ def _load_actor(unsafe_cookie: str) -> Actor | None:
             found = session_services.find_actor(account_id, parts[2])
             if found is None:
                 return None
-            if flask.request.method in _SAFE and flask.request.endpoint not in flask.current_app.extensions["writers"]:
+            if (
+                flask.request.method in _SAFE
+                and flask.request.endpoint not in flask.current_app.extensions["writers"]
+            ):
                 stack.push(transaction.pop_all())
         flask.g.stack.push(stack.pop_all())
     actor, flask.g.seen_at = found
@@ -96,7 +102,9 @@ def refuse_other_account(actor: Actor | None) -> None:
     shown = request.headers.get("X-Account-ID")
     if shown is None and request.method == "POST" and request.mimetype in _FORMS:
         shown = request.form.get("account_id")
-    if shown is not None and (actor is None or shown.replace("-", "").lower() != actor.account_id.hex):
+    if shown is not None and (
+        actor is None or shown.replace("-", "").lower() != actor.account_id.hex
+    ):
         raise errors.AccountMismatchError
 
 
@@ -144,7 +152,10 @@ def _touch(actor: Any) -> None:
     if not isinstance(actor, Actor) or actor.session_id is None:
         return
     try:
-        with database.use(flask.current_app.extensions["database"]), enter_account(actor.account_id):
+        with (
+            database.use(flask.current_app.extensions["database"]),
+            enter_account(actor.account_id),
+        ):
             session_services.touch_session(actor.session_id)
     except errors.DatabaseAwayError as error:
         _log.warning("session not touched", error=str(error))

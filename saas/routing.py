@@ -64,12 +64,21 @@ class Route:
 
     def check(self) -> None:
         """Raise RouteTableError unless the line says all that its method needs and its view takes what is read."""
-        wanted = {"actor", *_PATH_ID.findall(self.path)} | {n for n in ("body", "query") if getattr(self, n)}
+        wanted = {"actor", *_PATH_ID.findall(self.path)} | {
+            n for n in ("body", "query") if getattr(self, n)
+        }
         takes = set(signature(self.view).parameters)
         if wanted != takes:
-            raise RouteTableError(f"{self.method} {self.path}: the view takes {sorted(takes)}, the line gives {sorted(wanted)}")
-        if not isinstance(self.permission, Permission) and self.permission not in (PUBLIC, SIGNED_IN):
-            raise RouteTableError(f"{self.method} {self.path}: declare a Permission, SIGNED_IN or PUBLIC")
+            raise RouteTableError(
+                f"{self.method} {self.path}: the view takes {sorted(takes)}, the line gives {sorted(wanted)}"
+            )
+        if not isinstance(self.permission, Permission) and self.permission not in (
+            PUBLIC,
+            SIGNED_IN,
+        ):
+            raise RouteTableError(
+                f"{self.method} {self.path}: declare a Permission, SIGNED_IN or PUBLIC"
+            )
         if self.method in SAFE and self.body is not None:
             raise RouteTableError(f"{self.method} {self.path}: a safe method has no body")
 
@@ -79,7 +88,9 @@ def add_routes(app: flask.Flask, routes: Iterable[Route]) -> None:
     table = tuple(routes)
     for route in table:
         route.check()
-        app.add_url_rule(route.rule, f"{route.method} {route.path}", _endpoint(route), methods=[route.method])
+        app.add_url_rule(
+            route.rule, f"{route.method} {route.path}", _endpoint(route), methods=[route.method]
+        )
     app.extensions["routes"] = table
     app.extensions["pages"] = frozenset(f"{r.method} {r.path}" for r in table if r.kind == "page")
     app.extensions["writers"] = frozenset(f"{r.method} {r.path}" for r in table if r.writes)
@@ -118,12 +129,18 @@ def read_json(schema: type[_Schema]) -> _Schema:
     try:
         return schema.model_validate_json(raw)
     except ValidationError as error:
-        raise errors.from_pydantic(error) from None  # the cause would carry what was sent, passwords included
+        raise errors.from_pydantic(
+            error
+        ) from None  # the cause would carry what was sent, passwords included
 
 
 def read_query(schema: type[_Schema]) -> _Schema:
     """Read the query string into its schema; raises ValidationFailedError."""
-    return _read_strings(schema, flask.request.args.to_dict(flat=False)) if flask.request.query_string else schema()
+    return (
+        _read_strings(schema, flask.request.args.to_dict(flat=False))
+        if flask.request.query_string
+        else schema()
+    )
 
 
 def read_form(schema: type[_Schema]) -> _Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, CursorResult, Row
@@ -13,6 +13,10 @@ from tenants.session import TenantSession
 
 if TYPE_CHECKING:
     from saas.audit.record import PendingEvent
+
+AnyRow: TypeAlias = (
+    "Row[*tuple[Any, ...]]"  # a row of a prepared statement, read by the names of its columns
+)
 
 
 class NoUnitError(RuntimeError):
@@ -25,7 +29,15 @@ class Unit:
     ``written``: table name → where the first change of it was made. ``events``: what was recorded so far.
     """
 
-    __slots__ = ("_session", "account_id", "after_commit", "connection", "events", "read_only", "written")
+    __slots__ = (
+        "_session",
+        "account_id",
+        "after_commit",
+        "connection",
+        "events",
+        "read_only",
+        "written",
+    )
 
     def __init__(self, connection: Connection, account_id: UUID, *, read_only: bool) -> None:
         self.connection = connection
@@ -43,11 +55,11 @@ class Unit:
             self._session = TenantSession(self.connection, self.account_id)
         return self._session
 
-    def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
+    def execute(self, statement: Any, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a Core statement; it passes the statement guard like every other."""
         return self.connection.execute(statement, parameters)
 
-    def rows(self, statement: Any, parameters: Mapping[str, Any]) -> list[Row[Any]]:
+    def rows(self, statement: Any, parameters: Mapping[str, Any]) -> list[AnyRow]:
         """Run a prepared Core select and return its rows."""
         return list(self.connection.execute(statement, parameters).all())
 
@@ -73,5 +85,7 @@ def current_unit() -> Unit:
     """Return the open unit; raises NoUnitError outside ``reading()`` and ``unit_of_work()``."""
     unit = _unit.get()
     if unit is None:
-        raise NoUnitError("no transaction is open: use database.reading() or database.unit_of_work()")
+        raise NoUnitError(
+            "no transaction is open: use database.reading() or database.unit_of_work()"
+        )
     return unit

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint
-from sqlalchemy.orm import RelationshipProperty, relationship
+from sqlalchemy.orm import relationship
 
 from tenants.ownership import OWNER
 
@@ -31,13 +31,13 @@ def account_key() -> ForeignKeyConstraint:
     return ForeignKeyConstraint([OWNER], [f"accounts.{OWNER}"], ondelete="CASCADE")
 
 
-def to_one(me: str, target: str, column: str, **options: Any) -> RelationshipProperty[Any]:
+def to_one(me: str, target: str, column: str, **options: Any) -> Any:
     """Relate model ``me`` to one ``target`` through ``me.column``; account ids are compared, never written."""
     join = f"and_(remote({target}.{OWNER}) == {me}.{OWNER}, remote({target}.id) == foreign({me}.{column}))"
     return relationship(target, primaryjoin=join, **options)
 
 
-def to_many(me: str, target: str, column: str, **options: Any) -> RelationshipProperty[Any]:
+def to_many(me: str, target: str, column: str, **options: Any) -> Any:
     """Relate model ``me`` to many ``target`` through ``target.column``; account ids are compared, never written."""
     join = f"and_(remote({target}.{OWNER}) == {me}.{OWNER}, remote(foreign({target}.{column})) == {me}.id)"
     return relationship(target, primaryjoin=join, **options)

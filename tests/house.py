@@ -47,7 +47,9 @@ class Street:
     def house(self, backend: str) -> House:
         """Return the house of a backend; raises DatabaseMissingError."""
         if backend not in self._houses:
-            urls = self._stack.enter_context(databases.empty_database(backend, self._directory, self._label))
+            urls = self._stack.enter_context(
+                databases.empty_database(backend, self._directory, self._label)
+            )
             self._houses[backend] = build(urls, self._directory)
         return self._houses[backend]
 

@@ -56,7 +56,9 @@ class Person:
         found: list[dict[str, Any]] = []
         while True:
             after = found[-1]["seq"] if found else 0
-            page = self.get("/api/audit-events", query_string={"after_seq": after, "limit": 100, **filters}).json["data"]
+            page = self.get(
+                "/api/audit-events", query_string={"after_seq": after, "limit": 100, **filters}
+            ).json["data"]
             found += page
             if len(page) < 100:
                 return found
@@ -76,14 +78,18 @@ class Team:
     vera: Person
 
     def in_role(self, role: str) -> Person:
-        return {"owner": self.ada, "admin": self.ben, "member": self.cleo, "viewer": self.vera}[role]
+        return {"owner": self.ada, "admin": self.ben, "member": self.cleo, "viewer": self.vera}[
+            role
+        ]
 
 
 def fresh_email(name: str) -> str:
     return f"{name}.{secrets.token_hex(6)}@example.com"
 
 
-def register(house: House, name: str = "ada", *, account_name: str | None = None, email: str | None = None) -> Person:
+def register(
+    house: House, name: str = "ada", *, account_name: str | None = None, email: str | None = None
+) -> Person:
     """Register a person with an account of their own, through the service, and sign them in over HTTP."""
     email = email or fresh_email(name)
     with house.in_use():
@@ -92,7 +98,10 @@ def register(house: House, name: str = "ada", *, account_name: str | None = None
         )
     assert actor.id is not None
     assert actor.identity_id is not None
-    return sign_in(house, Person(name, email, actor.account_id, actor.id, actor.identity_id, house.app.test_client()))
+    return sign_in(
+        house,
+        Person(name, email, actor.account_id, actor.id, actor.identity_id, house.app.test_client()),
+    )
 
 
 def add(house: House, owner: Person, name: str, *roles: str, email: str | None = None) -> Person:
@@ -102,13 +111,17 @@ def add(house: House, owner: Person, name: str, *roles: str, email: str | None =
         user = user_services.add_user(
             owner.actor(), email=email, username=name, password=PASSWORD, role_keys=list(roles)
         )
-    person = Person(name, email, owner.account_id, user.id, user.identity_id, house.app.test_client())
+    person = Person(
+        name, email, owner.account_id, user.id, user.identity_id, house.app.test_client()
+    )
     return sign_in(house, person)
 
 
 def sign_in(house: House, person: Person) -> Person:
     """Sign a person in over HTTP, in their own browser."""
-    answer = person.client.post("/api/login", json={"email": person.email, "password": person.password})
+    answer = person.client.post(
+        "/api/login", json={"email": person.email, "password": person.password}
+    )
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return person
 
@@ -116,5 +129,9 @@ def sign_in(house: House, person: Person) -> Person:
 def team(house: House, name: str = "acme") -> Team:
     """Make an account with Ada, Ben, Cleo and Vera in it."""
     ada = register(house, "ada", account_name=name)
-    ben, cleo, vera = add(house, ada, "ben", "admin"), add(house, ada, "cleo", "member"), add(house, ada, "vera", "viewer")
+    ben, cleo, vera = (
+        add(house, ada, "ben", "admin"),
+        add(house, ada, "cleo", "member"),
+        add(house, ada, "vera", "viewer"),
+    )
     return Team(ada.account_id, ada, ben, cleo, vera)

@@ -28,6 +28,9 @@ def summarise(terminalreporter: Any) -> None:
     for kind in KINDS:
         for line in notes(kind):
             write(line)
-    write("tests passed per database: " + ", ".join(f"{name} {_per_database[name]}" for name in databases.BACKENDS))
+    write(
+        "tests passed per database: "
+        + ", ".join(f"{name} {_per_database[name]}" for name in databases.BACKENDS)
+    )
     for line in databases.missing_lines():
         write(f"DATABASE MISSING: {line}", red=True, bold=True)

@@ -63,16 +63,25 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         *_envelope(),
         sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.account_id"], name=op.f("fk_audit_events_account_id"), ondelete="CASCADE"
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_audit_events_account_id"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_audit_events")),
         sa.UniqueConstraint("account_id", "seq", name=op.f("uq_audit_events_account_id_seq")),
     )
     op.create_index(
-        op.f("ix_audit_events_account_id_action_seq"), "audit_events", ["account_id", "action", "seq"], unique=False
+        op.f("ix_audit_events_account_id_action_seq"),
+        "audit_events",
+        ["account_id", "action", "seq"],
+        unique=False,
     )
     op.create_index(
-        op.f("ix_audit_events_account_id_actor_id_seq"), "audit_events", ["account_id", "actor_id", "seq"], unique=False
+        op.f("ix_audit_events_account_id_actor_id_seq"),
+        "audit_events",
+        ["account_id", "actor_id", "seq"],
+        unique=False,
     )
     op.create_index(
         op.f("ix_audit_events_account_id_target_id_seq"),
@@ -86,7 +95,10 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.account_id"], name=op.f("fk_audit_heads_account_id"), ondelete="CASCADE"
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_audit_heads_account_id"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_audit_heads")),
     )
@@ -99,7 +111,10 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.account_id"], name=op.f("fk_projects_account_id"), ondelete="CASCADE"
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_projects_account_id"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_projects")),
         sa.UniqueConstraint("account_id", "name", name=op.f("uq_projects_account_id_name")),
@@ -113,7 +128,10 @@ def upgrade() -> None:
         sa.Column("permissions", CanonicalJson(), nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.account_id"], name=op.f("fk_roles_account_id"), ondelete="CASCADE"
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_roles_account_id"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_roles")),
         sa.UniqueConstraint("account_id", "name", name=op.f("uq_roles_account_id_name")),
@@ -128,11 +146,18 @@ def upgrade() -> None:
         sa.Column("last_used_at", UtcDateTime, nullable=True),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.account_id"], name=op.f("fk_users_account_id"), ondelete="CASCADE"
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_users_account_id"),
+            ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(["identity_id"], ["identities.id"], name=op.f("fk_users_identity_id")),
+        sa.ForeignKeyConstraint(
+            ["identity_id"], ["identities.id"], name=op.f("fk_users_identity_id")
+        ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_users")),
-        sa.UniqueConstraint("account_id", "identity_id", name=op.f("uq_users_account_id_identity_id")),
+        sa.UniqueConstraint(
+            "account_id", "identity_id", name=op.f("uq_users_account_id_identity_id")
+        ),
         sa.UniqueConstraint("account_id", "username", name=op.f("uq_users_account_id_username")),
     )
     op.create_index(op.f("ix_users_identity_id"), "users", ["identity_id"], unique=False)
@@ -155,12 +180,17 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
-            ["identity_id"], ["identities.id"], name=op.f("fk_sessions_identity_id"), ondelete="CASCADE"
+            ["identity_id"],
+            ["identities.id"],
+            name=op.f("fk_sessions_identity_id"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_sessions_token_hash")),
     )
-    op.create_index(op.f("ix_sessions_account_id_user_id"), "sessions", ["account_id", "user_id"], unique=False)
+    op.create_index(
+        op.f("ix_sessions_account_id_user_id"), "sessions", ["account_id", "user_id"], unique=False
+    )
     op.create_index(op.f("ix_sessions_identity_id"), "sessions", ["identity_id"], unique=False)
     op.create_table(
         "users_x_roles",
@@ -189,11 +219,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "user_id", "role_id", name=op.f("pk_users_x_roles")),
     )
     op.create_index(
-        op.f("ix_users_x_roles_account_id_role_id"), "users_x_roles", ["account_id", "role_id"], unique=False
+        op.f("ix_users_x_roles_account_id_role_id"),
+        "users_x_roles",
+        ["account_id", "role_id"],
+        unique=False,
     )
 
     heads = sa.table(
-        "system_heads", sa.column("id", sa.Uuid()), sa.column("seq", sa.BigInteger()), sa.column("hash", sa.String())
+        "system_heads",
+        sa.column("id", sa.Uuid()),
+        sa.column("seq", sa.BigInteger()),
+        sa.column("hash", sa.String()),
     )
     op.bulk_insert(heads, [{"id": SYSTEM_HEAD_ID, "seq": 0, "hash": GENESIS}])
     # Policies and grants name the three database roles, so they follow at the end of every upgrade.

@@ -26,12 +26,20 @@ SYSTEM_HEAD_ID = UUID("00000000-0000-7000-8000-000000000001")
 _log = structlog.get_logger("audit")
 _head, _system_head = AuditHead.__table__, SystemHead.__table__
 _ACCOUNT_HEAD = (
-    select(_head.c.seq, _head.c.hash).where(_head.c.account_id == bindparam("owner")).with_for_update(),
-    update(_head).where(_head.c.account_id == bindparam("owner")).values(seq=bindparam("s"), hash=bindparam("h")),
+    select(_head.c.seq, _head.c.hash)
+    .where(_head.c.account_id == bindparam("owner"))
+    .with_for_update(),
+    update(_head)
+    .where(_head.c.account_id == bindparam("owner"))
+    .values(seq=bindparam("s"), hash=bindparam("h")),
 )
 _SYSTEM_HEAD = (
-    select(_system_head.c.seq, _system_head.c.hash).where(_system_head.c.id == bindparam("owner")).with_for_update(),
-    update(_system_head).where(_system_head.c.id == bindparam("owner")).values(seq=bindparam("s"), hash=bindparam("h")),
+    select(_system_head.c.seq, _system_head.c.hash)
+    .where(_system_head.c.id == bindparam("owner"))
+    .with_for_update(),
+    update(_system_head)
+    .where(_system_head.c.id == bindparam("owner"))
+    .values(seq=bindparam("s"), hash=bindparam("h")),
 )
 _INSERT = {"account": insert(AuditEventRow.__table__), "system": insert(SystemEventRow.__table__)}
 
@@ -48,10 +56,13 @@ def write(unit: Unit) -> None:
     unit.after_commit.extend(lambda row=row: _log_line(row) for row in rows)  # type: ignore[misc]
 
 
-def _link(unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: UUID | None) -> list[dict[str, Any]]:
+def _link(
+    unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: UUID | None
+) -> list[dict[str, Any]]:
     read_head, move_head = _ACCOUNT_HEAD if chain == "account" else _SYSTEM_HEAD
     owner = account_id or SYSTEM_HEAD_ID
-    seq, last = unit.execute(read_head, {"owner": owner}).one()
+    head = unit.execute(read_head, {"owner": owner}).one()
+    seq, last = head[0], head[1]
     rows = []
     for event in pending:
         seq, prev = seq + 1, last
@@ -76,7 +87,11 @@ def digest(row: dict[str, Any]) -> str:
 
 def envelope(row: dict[str, Any]) -> dict[str, Any]:
     """Return the digested part of an event as JSON holds it: ids and times as text."""
-    return {key: _text(value) for key, value in row.items() if key not in ("seq", "prev", "hash", "digest")}
+    return {
+        key: _text(value)
+        for key, value in row.items()
+        if key not in ("seq", "prev", "hash", "digest")
+    }
 
 
 def _text(value: Any) -> Any:
@@ -90,4 +105,6 @@ def _without_account(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log_line(row: dict[str, Any]) -> None:
-    _log.info(row["action"], log_type="audit", **{k: _text(v) for k, v in row.items() if k != "action"})
+    _log.info(
+        row["action"], log_type="audit", **{k: _text(v) for k, v in row.items() if k != "action"}
+    )

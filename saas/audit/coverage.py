@@ -23,7 +23,9 @@ def refuse_unit_less_write(
     """Refuse a write outside ``unit_of_work()``: nobody would ask for its event (engine event)."""
     verdict = getattr(context.compiled, "verdict", None)
     if verdict is not None and verdict.writes and find_unit() is None:
-        raise UnauditedChangeError(f"{verdict.writes[0][0]} is written outside database.unit_of_work() at {_place()}")
+        raise UnauditedChangeError(
+            f"{verdict.writes[0][0]} is written outside database.unit_of_work() at {_place()}"
+        )
 
 
 def note_write(
@@ -42,10 +44,16 @@ def note_write(
 def check(unit: Unit) -> None:
     """Raise UnauditedChangeError when a changed table is accounted for by no recorded event."""
     accounted = {table for pending in unit.events for table in pending.event.tables}
-    missing = [f"{table} (changed at {place})" for table, place in unit.written.items() if table not in accounted]
+    missing = [
+        f"{table} (changed at {place})"
+        for table, place in unit.written.items()
+        if table not in accounted
+    ]
     if missing:
         recorded = ", ".join(str(pending.event) for pending in unit.events) or "nothing"
-        raise UnauditedChangeError(f"no event accounts for {', '.join(missing)}; recorded: {recorded}")
+        raise UnauditedChangeError(
+            f"no event accounts for {', '.join(missing)}; recorded: {recorded}"
+        )
 
 
 def _place() -> str:

@@ -7,7 +7,7 @@ model if it carries more than its target and changes.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -35,7 +35,7 @@ class SessionData(EventData):
     how: str
 
 
-class AuditEvent(str, Enum):
+class AuditEvent(StrEnum):
     """Name, kind (c r u d x), chain (account or system), tables accounted for, data model."""
 
     crud: str
@@ -44,11 +44,21 @@ class AuditEvent(str, Enum):
     data_model: type[EventData]
 
     def __new__(
-        cls, name: str, crud: str, chain: str, tables: tuple[str, ...], data_model: type[EventData] = NoData
+        cls,
+        name: str,
+        crud: str,
+        chain: str,
+        tables: tuple[str, ...],
+        data_model: type[EventData] = NoData,
     ) -> AuditEvent:
         event = str.__new__(cls, name)
         event._value_ = name
-        event.crud, event.chain, event.tables, event.data_model = crud, chain, frozenset(tables), data_model
+        event.crud, event.chain, event.tables, event.data_model = (
+            crud,
+            chain,
+            frozenset(tables),
+            data_model,
+        )
         return event
 
     ACCOUNT_CREATED = ("account.created", "c", "account", ("accounts", "roles"))
@@ -57,7 +67,12 @@ class AuditEvent(str, Enum):
     ACCOUNT_UPDATED = ("account.updated", "u", "account", ("accounts",))
     IDENTITY_CREATED = ("identity.created", "c", "system", ("identities",))
     IDENTITY_EMAIL_CHANGED = ("identity.email_changed", "u", "system", ("identities",))
-    IDENTITY_PASSWORD_CHANGED = ("identity.password_changed", "u", "system", ("identities", "sessions"))
+    IDENTITY_PASSWORD_CHANGED = (
+        "identity.password_changed",
+        "u",
+        "system",
+        ("identities", "sessions"),
+    )
     IDENTITY_PASSWORD_REHASHED = ("identity.password_rehashed", "u", "system", ("identities",))
     PROJECT_CREATED = ("project.created", "c", "account", ("projects",))
     PROJECT_DELETED = ("project.deleted", "d", "account", ("projects",))
@@ -67,9 +82,6 @@ class AuditEvent(str, Enum):
     USER_CREATED = ("user.created", "c", "account", ("users", "users_x_roles"), RolesData)
     USER_RESTORED = ("user.restored", "u", "account", ("users",))
     USER_SUSPENDED = ("user.suspended", "u", "account", ("users", "sessions"))
-
-    def __str__(self) -> str:
-        return str(self.value)
 
 
 # Columns and tables whose changes are not events, each with its reason.

@@ -32,7 +32,11 @@ class Target:
     @classmethod
     def of(cls, model: Any) -> Target:
         """Name a model row by its class, id and ``LABEL`` column."""
-        return cls(type(model).__name__.lower(), str(model.id), clean(getattr(model, model.LABEL), 254) or "")
+        return cls(
+            type(model).__name__.lower(),
+            str(model.id),
+            clean(getattr(model, model.LABEL), 254) or "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,9 @@ def record(
     ``target`` and ``also``: model rows or Targets. ``changes``: from ``changed()``. Raises NoUnitError outside a
     unit of work and ValidationError when ``data`` is not what the catalogue says.
     """
-    targets = [t if isinstance(t, Target) else Target.of(t) for t in (target, *also) if t is not None]
+    targets = [
+        t if isinstance(t, Target) else Target.of(t) for t in (target, *also) if t is not None
+    ]
     main = targets[0] if targets else None
     context = current_context()
     envelope: dict[str, Any] = {
@@ -100,7 +106,9 @@ def changed(model: Any, *fields: str) -> list[dict[str, Any]]:
     for name in fields:
         history = state.attrs[name].history
         if history.added and history.deleted and history.added != history.deleted:
-            changes.append({"field": name, "old": plain(history.deleted[0]), "new": plain(history.added[0])})
+            changes.append(
+                {"field": name, "old": plain(history.deleted[0]), "new": plain(history.added[0])}
+            )
     return changes
 
 
@@ -118,4 +126,6 @@ def clean(value: str | None, length: int) -> str | None:
     if value is None:
         return None
     text = unicodedata.normalize("NFC", value[: length * 2])
-    return "".join(c if unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") else " " for c in text)[:length]
+    return "".join(
+        c if unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") else " " for c in text
+    )[:length]

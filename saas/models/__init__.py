@@ -11,11 +11,16 @@ from tenants import GlobalTable, Ownership
 OWNERSHIP = Ownership(
     Base.metadata,
     global_tables={
-        "identities": GlobalTable("a person may sit in several accounts with one sign-in", keys=("id",)),
-        "sessions": GlobalTable(
-            "a browser signs in before it enters an account", keys=("id", "token_hash", "identity_id")
+        "identities": GlobalTable(
+            "a person may sit in several accounts with one sign-in", keys=("id",)
         ),
-        "system_events": GlobalTable("what happens before or outside every account; the app role can only insert"),
+        "sessions": GlobalTable(
+            "a browser signs in before it enters an account",
+            keys=("id", "token_hash", "identity_id"),
+        ),
+        "system_events": GlobalTable(
+            "what happens before or outside every account; the app role can only insert"
+        ),
         "system_heads": GlobalTable("the one head of the chain of system events", keys=("id",)),
     },
 )

@@ -46,7 +46,12 @@ class User(TenantModel, Base):
     last_used_at: Mapped[datetime | None]
 
     role_links: Mapped[list[UserRole]] = to_many(
-        "User", "UserRole", "user_id", back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+        "User",
+        "UserRole",
+        "user_id",
+        back_populates="user",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
     )
     roles: Mapped[list[Role]] = relationship(
         "Role",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -24,6 +25,11 @@ NAMING = {
 
 class Base(DeclarativeBase):
     """Declarative base of every model."""
+
+    if (
+        TYPE_CHECKING
+    ):  # every model of ours is a table, which SQLAlchemy's own annotation leaves open
+        __table__: ClassVar[Table]
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {datetime: UtcDateTime, UUID: Uuid()}  # noqa: RUF012 - read by SQLAlchemy as declared

@@ -53,7 +53,7 @@ class AuditEventRow(TenantOwned, Identified, EventColumns, Base):
     __tablename__ = "audit_events"
 
     @declared_attr.directive
-    def __table_args__(cls) -> tuple[Any, ...]:
+    def __table_args__(cls) -> tuple[Any, ...]:  # noqa: N805 - SQLAlchemy calls it on the class
         return (
             account_key(),
             UniqueConstraint("account_id", "seq"),
@@ -70,7 +70,7 @@ class SystemEventRow(Identified, EventColumns, Base):
     __tablename__ = "system_events"
 
     @declared_attr.directive
-    def __table_args__(cls) -> tuple[Any, ...]:
+    def __table_args__(cls) -> tuple[Any, ...]:  # noqa: N805 - SQLAlchemy calls it on the class
         return (UniqueConstraint("seq"), {"info": {"app": ("INSERT",)}})
 
 
@@ -80,7 +80,7 @@ class AuditHead(TenantOwned, Base):
     __tablename__ = "audit_heads"
 
     @declared_attr.directive
-    def __table_args__(cls) -> tuple[Any, ...]:
+    def __table_args__(cls) -> tuple[Any, ...]:  # noqa: N805 - SQLAlchemy calls it on the class
         return (account_key(), {"info": {"app": ("SELECT", "INSERT", "UPDATE")}})
 
     seq: Mapped[int] = mapped_column(BigInteger)

@@ -32,7 +32,9 @@ class UserSession(Identified, Created, Base):
     __tablename__ = "sessions"
     __table_args__ = (
         ForeignKeyConstraint(["identity_id"], ["identities.id"], ondelete="CASCADE"),
-        ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["account_id", "user_id"], ["users.account_id", "users.id"], ondelete="CASCADE"
+        ),
         Index(None, "identity_id"),
         Index(None, "account_id", "user_id"),
     )

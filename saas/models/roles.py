@@ -30,7 +30,12 @@ class Role(TenantModel, Base):
     permissions: Mapped[list[str]] = mapped_column(CanonicalJson, default=list)
 
     user_links: Mapped[list[UserRole]] = to_many(
-        "Role", "UserRole", "role_id", back_populates="role", cascade="all, delete-orphan", passive_deletes=True
+        "Role",
+        "UserRole",
+        "role_id",
+        back_populates="role",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
     )
 
 

@@ -11,6 +11,7 @@ from saas.actor import Actor
 from saas.pages import schema_pages, shared_pages
 from saas.pages.schema_pages import SchemaField
 
+ERROR_CODE = re.compile(r" (?=\d{5}: )")  # several errors of one status share a description
 METHODS = ("get", "post", "patch", "put", "delete")
 
 
@@ -19,7 +20,7 @@ class Answer:
     """One answer of a call: status, what it means, what its body holds."""
 
     status: str
-    description: str
+    lines: list[str]
     type_words: str
     schema_anchor: str
 
@@ -139,7 +140,7 @@ def _read_answer(
     data = schema.get("properties", {}).get("data", schema)  # what stands in the envelope
     return Answer(
         status=str(status),
-        description=answer.get("description", ""),
+        lines=ERROR_CODE.split(answer.get("description", "")),
         type_words=schema_pages.type_words(document, data) if data else "",
         schema_anchor=schema_pages.schema_anchor(data),
     )

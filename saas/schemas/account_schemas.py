@@ -6,12 +6,23 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from saas.schemas.fields import BLANK_IS_NONE, EmailAddress, In, Out, Password, PasswordTry, PlainText, Username
+from saas.schemas.fields import (
+    BLANK_IS_NONE,
+    EmailAddress,
+    In,
+    Out,
+    Password,
+    PasswordTry,
+    PlainText,
+    Username,
+)
 
 AccountName = Annotated[str, PlainText(80)]
 
 
 class RegisterIn(In):
+    """A new person, and the name of their account (by default their username)."""
+
     username: Username
     email: EmailAddress
     password: Password
@@ -19,30 +30,42 @@ class RegisterIn(In):
 
 
 class LoginIn(In):
+    """Address and password; ``remember`` asks for a longer session."""
+
     email: EmailAddress
     password: PasswordTry
     remember: bool = False
 
 
 class ChangeEmailIn(In):
+    """The new address, confirmed with the present password."""
+
     email: EmailAddress
     password: PasswordTry
 
 
 class ChangePasswordIn(In):
+    """The present password and the new one."""
+
     current_password: PasswordTry
     new_password: Password
 
 
 class CreateAccountIn(In):
+    """Another account for the same person."""
+
     name: AccountName
 
 
 class UpdateAccountIn(In):
+    """What of an account can be changed."""
+
     name: AccountName
 
 
 class SwitchAccountIn(In):
+    """The account to enter."""
+
     account_id: UUID
 
 
@@ -53,6 +76,8 @@ class SwitchAccountFormIn(In):
 
 
 class AccountOut(Out):
+    """An account."""
+
     id: UUID
     name: str
     status: str
@@ -60,6 +85,8 @@ class AccountOut(Out):
 
 
 class OwnUserOut(Out):
+    """The person who asks, in the account entered."""
+
     username: str
     email: str
     id: UUID
@@ -68,17 +95,23 @@ class OwnUserOut(Out):
 
 
 class SeatUserOut(Out):
+    """The seat of a session."""
+
     id: UUID
     username: str
     email: str
 
 
 class SeatAccountOut(Out):
+    """The account of a session."""
+
     id: UUID
     name: str
 
 
 class OtherAccountOut(Out):
+    """An account that the person may switch to."""
+
     id: UUID
     name: str
     username: str
@@ -86,6 +119,8 @@ class OtherAccountOut(Out):
 
 
 class SessionOut(Out):
+    """A session: seat, account, roles, permissions, and the accounts to switch to."""
+
     user: SeatUserOut
     account: SeatAccountOut
     roles: list[str]
@@ -94,6 +129,8 @@ class SessionOut(Out):
 
 
 class SessionRowOut(Out):
+    """One of a person's sessions."""
+
     id: UUID
     created_at: datetime
     last_seen_at: datetime

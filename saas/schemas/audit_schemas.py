@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,18 +11,28 @@ from pydantic import AwareDatetime, Field
 from saas.schemas.fields import BigCount, Out, TextRule
 from saas.schemas.list_schemas import ListIn
 
+# Years that every database can compare with, whatever zone they are given in.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC)),
+]
+
 
 class ListEventsIn(ListIn):
+    """Filters of the audit log; ``after_seq`` reads upwards and misses nothing."""
+
     after_seq: BigCount | None = None
     action: Annotated[str, TextRule(64)] | None = None
     actor_id: UUID | None = None
     target_id: UUID | None = None
     outcome: Literal["success", "denied", "failure"] | None = None
-    since: AwareDatetime | None = Field(None, alias="from")
-    until: AwareDatetime | None = Field(None, alias="to")
+    since: Moment | None = Field(None, alias="from")
+    until: Moment | None = Field(None, alias="to")
 
 
 class AuditEventOut(Out):
+    """An audit event: the envelope, version 1, with its link in the chain."""
+
     v: int
     id: UUID
     account_id: UUID

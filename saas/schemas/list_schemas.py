@@ -13,5 +13,7 @@ Cursor = Annotated[str, TextRule(64)]
 
 
 class ListIn(In):
+    """How many, and where to go on."""
+
     limit: Limit = 20
     cursor: Cursor | None = None

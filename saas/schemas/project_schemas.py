@@ -16,16 +16,22 @@ Description = Annotated[str, PlainText(2000, min=0, lines=True)]
 
 
 class CreateProjectIn(In):
+    """A new project."""
+
     name: ProjectName
     description: Description = ""
 
 
 class UpdateProjectIn(In):
+    """What of a project can be changed; what is left out stays."""
+
     name: ProjectName | None = None
     description: Description | None = None
 
 
 class ProjectOut(Out):
+    """A project."""
+
     id: UUID
     name: str
     description: str

@@ -9,6 +9,8 @@ from saas.schemas.fields import Out
 
 
 class UserOut(Out):
+    """A person of the account, with the names of their roles."""
+
     id: UUID
     username: str
     email: str
@@ -18,6 +20,8 @@ class UserOut(Out):
 
 
 class RoleOut(Out):
+    """A role and what it gives."""
+
     id: UUID
     name: str
     system: bool

@@ -21,7 +21,9 @@ from saas.unit import Unit
 from tenants import enter_account
 
 
-def register(*, username: str, email: str, password: str, account_name: str | None, client: Client) -> Actor:
+def register(
+    *, username: str, email: str, password: str, account_name: str | None, client: Client
+) -> Actor:
     """Make an identity, an account and its owner, all or nothing, and sign them in.
 
     Raises ValidationFailedError for a weak password and EmailAddressAlreadyExistsError, also when two people
@@ -30,8 +32,12 @@ def register(*, username: str, email: str, password: str, account_name: str | No
     passwords.check_strength(password, username=username, email=email)
     password_hash = passwords.hash_password(password)
     with enter_account(uuid7()), database.unit_of_work() as unit:
-        identity_model = identity_services.add_identity(unit, email=email, password_hash=password_hash)
-        owner = open_account(unit, identity_model.id, email, name=account_name or username, username=username)
+        identity_model = identity_services.add_identity(
+            unit, email=email, password_hash=password_hash
+        )
+        owner = open_account(
+            unit, identity_model.id, email, name=account_name or username, username=username
+        )
         record(AuditEvent.IDENTITY_CREATED, actor=owner, target=identity_model)
         return session_services.begin_session(
             unit, identity_model.id, _seat(owner), how="register", remember=True, client=client
@@ -79,7 +85,9 @@ def restore_account(actor: Actor, *, reason: str) -> Account:
 def open_account(unit: Unit, identity_id: UUID, email: str, *, name: str, username: str) -> Actor:
     """Make the entered account with its chain, its system roles and its owner; returns the owner as an actor."""
     account_model = Account(account_id=unit.account_id, name=name)
-    unit.session.add_all([account_model, AuditHead(account_id=unit.account_id, seq=0, hash=GENESIS)])
+    unit.session.add_all(
+        [account_model, AuditHead(account_id=unit.account_id, seq=0, hash=GENESIS)]
+    )
     unit.flush()
     role_models = role_services.make_system_roles(unit)
     user_model = User(identity_id=identity_id, username=username)
@@ -107,7 +115,7 @@ def _set_status(actor: Actor, status: str, event: AuditEvent, reason: str) -> Ac
 
 
 def _own(unit: Unit) -> Account:
-    account_model = unit.session.scalar(select(Account))
+    account_model: Account | None = unit.session.scalar(select(Account))
     if account_model is None:
         raise errors.NotFoundError
     return account_model

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 
 from saas import database, errors, paging
 from saas.actor import Actor
 from saas.models import AuditEventRow
 from saas.paging import Page
 from saas.permissions import Permission, require
+from saas.unit import AnyRow
 
 _table = AuditEventRow.__table__
 _events = _table.c
@@ -41,7 +42,9 @@ def list_events(
     if after_seq is not None:
         statement = statement.where(_events.seq > after_seq).order_by(_events.seq)
     elif cursor is not None:
-        statement = statement.where(_events.seq < paging.open_cursor("audit", owner, cursor)).order_by(_events.seq.desc())
+        statement = statement.where(
+            _events.seq < paging.open_cursor("audit", owner, cursor)
+        ).order_by(_events.seq.desc())
     else:
         statement = statement.order_by(_events.seq.desc())
     with database.reading() as unit:
@@ -51,11 +54,13 @@ def list_events(
     return paging.cut("audit", owner, rows, limit, key="seq")
 
 
-def read_event(actor: Actor, *, event_id: UUID) -> Row[Any]:
+def read_event(actor: Actor, *, event_id: UUID) -> AnyRow:
     """Return one event of the account; raises NotFoundError for an id that this account does not have."""
     require(actor, Permission.AUDIT_READ)
     with database.reading() as unit:
-        statement = select(_table).where(_events.account_id == actor.account_id, _events.id == event_id)
+        statement = select(_table).where(
+            _events.account_id == actor.account_id, _events.id == event_id
+        )
         found = unit.rows(statement, {})
     if not found:
         raise errors.NotFoundError
@@ -72,7 +77,12 @@ def _filtered(
     until: datetime | None,
 ) -> Select[Any]:
     statement = select(_table).where(_events.account_id == owner)
-    equal = ((_events.action, action), (_events.actor_id, actor_id), (_events.target_id, target_id), (_events.outcome, outcome))
+    equal = (
+        (_events.action, action),
+        (_events.actor_id, actor_id),
+        (_events.target_id, target_id),
+        (_events.outcome, outcome),
+    )
     for column, value in equal:
         statement = statement if value is None else statement.where(column == value)
     statement = statement if since is None else statement.where(_events.time >= since)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saas import database, errors
@@ -14,7 +13,7 @@ from saas.audit.events import AuditEvent
 from saas.audit.record import Target, record
 from saas.models import Account, Identity, User, UserSession
 from saas.security import emails, passwords
-from saas.unit import Unit
+from saas.unit import AnyRow, Unit
 
 _identities, _users, _accounts = Identity.__table__, User.__table__, Account.__table__
 _IDENTITY = select(
@@ -34,13 +33,15 @@ _SEATS = (
 )
 
 
-def find_identity(*, email_key: str) -> Row[Any] | None:
+def find_identity(*, email_key: str) -> AnyRow | None:
     """Return id, email, password hash and suspension of the person behind a normalised address, or None."""
     with database.looking_across("sign-in: who has this address?") as connection:
-        return connection.execute(_IDENTITY.where(_identities.c.email_key == email_key)).one_or_none()
+        return connection.execute(
+            _IDENTITY.where(_identities.c.email_key == email_key)
+        ).one_or_none()
 
 
-def list_seats(identity_id: UUID) -> list[Row[Any]]:
+def list_seats(identity_id: UUID) -> list[AnyRow]:
     """Return a person's seats in all accounts, the one used last first."""
     with database.looking_across("which accounts does this person sit in?") as connection:
         return list(connection.execute(_SEATS.where(_users.c.identity_id == identity_id)).all())
@@ -49,9 +50,12 @@ def list_seats(identity_id: UUID) -> list[Row[Any]]:
 def change_email(actor: Actor, *, email: str, password: str) -> None:
     """Change the address a person signs in with; the old one is free at once.
 
-    Raises WrongPasswordError (field ``password``) and EmailAddressAlreadyExistsError.
+    The address as it is already changes nothing. Raises WrongPasswordError (field ``password``) and
+    EmailAddressAlreadyExistsError.
     """
     identity_id = _confirm_password(actor, password, "password")
+    if email == actor.email:
+        return
     new = {"email": email, "email_key": emails.email_key(email), "confirmed_at": None}
     with database.unit_of_work() as unit:
         try:
@@ -59,7 +63,9 @@ def change_email(actor: Actor, *, email: str, password: str) -> None:
         except IntegrityError as error:
             raise errors.EmailAddressAlreadyExistsError from error
         changes = [{"field": "email", "old": actor.email, "new": email}]
-        record(AuditEvent.IDENTITY_EMAIL_CHANGED, actor=actor, target=_target(actor), changes=changes)
+        record(
+            AuditEvent.IDENTITY_EMAIL_CHANGED, actor=actor, target=_target(actor), changes=changes
+        )
 
 
 def change_password(actor: Actor, *, current_password: str, new_password: str) -> None:
@@ -68,19 +74,25 @@ def change_password(actor: Actor, *, current_password: str, new_password: str) -
     Raises WrongPasswordError (field ``current_password``) and ValidationFailedError (field ``new_password``).
     """
     identity_id = _confirm_password(actor, current_password, "current_password")
-    passwords.check_strength(new_password, username=actor.label, email=actor.email, field="new_password")
+    passwords.check_strength(
+        new_password, username=actor.label, email=actor.email, field="new_password"
+    )
     password_hash = passwords.hash_password(new_password)
     sessions = UserSession.__table__
     with database.unit_of_work() as unit:
         store_password_hash(unit, actor, password_hash, AuditEvent.IDENTITY_PASSWORD_CHANGED)
         unit.execute(
-            delete(sessions).where(sessions.c.identity_id == identity_id, sessions.c.id != actor.session_id)
+            delete(sessions).where(
+                sessions.c.identity_id == identity_id, sessions.c.id != actor.session_id
+            )
         )
 
 
 def add_identity(unit: Unit, *, email: str, password_hash: str) -> Identity:
-    """Add a person, inside a unit of work; raises EmailAddressAlreadyExistsError. The constraint decides, not a look."""
-    identity_model = Identity(email=email, email_key=emails.email_key(email), password_hash=password_hash)
+    """Add a person, inside a unit of work; raises EmailAddressAlreadyExistsError: the constraint decides."""
+    identity_model = Identity(
+        email=email, email_key=emails.email_key(email), password_hash=password_hash
+    )
     unit.session.add(identity_model)
     try:
         unit.flush()
@@ -92,7 +104,9 @@ def add_identity(unit: Unit, *, email: str, password_hash: str) -> Identity:
 def store_password_hash(unit: Unit, actor: Actor, password_hash: str, event: AuditEvent) -> None:
     """Write a new hash for the actor's own identity, inside a unit of work, with the event that says why."""
     unit.execute(
-        update(_identities).where(_identities.c.id == actor.identity_id).values(password_hash=password_hash)
+        update(_identities)
+        .where(_identities.c.id == actor.identity_id)
+        .values(password_hash=password_hash)
     )
     record(event, actor=actor, target=_target(actor))
 
@@ -100,7 +114,9 @@ def store_password_hash(unit: Unit, actor: Actor, password_hash: str, event: Aud
 def _confirm_password(actor: Actor, password: str, field: str) -> UUID:
     """Return the actor's identity id if the password is theirs; hashing happens outside every transaction."""
     with database.looking_across("is this the person's own password?") as connection:
-        known = connection.execute(_IDENTITY.where(_identities.c.id == actor.identity_id)).one_or_none()
+        known = connection.execute(
+            _IDENTITY.where(_identities.c.id == actor.identity_id)
+        ).one_or_none()
     if known is None or not passwords.verify_password(password, known.password_hash):
         raise errors.WrongPasswordError(field=field)
     return UUID(str(known.id))

@@ -19,7 +19,13 @@ from saas.unit import Unit
 _projects = Project.__table__.c
 _LIST = Keyset(
     "projects",
-    select(_projects.id, _projects.name, _projects.description, _projects.created_at, _projects.updated_at),
+    select(
+        _projects.id,
+        _projects.name,
+        _projects.description,
+        _projects.created_at,
+        _projects.updated_at,
+    ),
     owner=_projects.account_id,
     key=_projects.id,
 )
@@ -58,7 +64,9 @@ def update_project(
     with database.unit_of_work() as unit:
         project_model = _find(unit, project_id)
         project_model.name = project_model.name if name is None else name
-        project_model.description = project_model.description if description is None else description
+        project_model.description = (
+            project_model.description if description is None else description
+        )
         changes = changed(project_model, "name", "description")
         if changes:
             _flush(unit)

@@ -30,7 +30,9 @@ _CUSTOM = select(_roles.id, _roles.permissions).where(
 )
 _NAMES = (
     select(_roles.name)
-    .join(UserRole.__table__, (_held.account_id == _roles.account_id) & (_held.role_id == _roles.id))
+    .join(
+        UserRole.__table__, (_held.account_id == _roles.account_id) & (_held.role_id == _roles.id)
+    )
     .where(_roles.account_id == bindparam("account_id"), _held.user_id == bindparam("user_id"))
     .order_by(_roles.name)
 )
@@ -40,7 +42,9 @@ _custom_roles: OrderedDict[tuple[UUID, int], dict[UUID, frozenset[Permission]]] 
 _CACHED_ACCOUNTS = 4096
 
 
-def held_by(user_id: ColumnElement[Any], what: ColumnElement[Any], account: str = "account_id") -> Any:
+def held_by(
+    user_id: ColumnElement[Any], what: ColumnElement[Any], account: str = "account_id"
+) -> Any:
     """Return a scalar sub-select: ``what`` of every role that a user holds, joined by commas.
 
     ``account``: the name of the bind that holds the account id in the statement it is put into.
@@ -48,9 +52,11 @@ def held_by(user_id: ColumnElement[Any], what: ColumnElement[Any], account: str 
     return (
         select(func.aggregate_strings(what, ","))
         .select_from(UserRole.__table__)
-        .join(Role.__table__, (_roles.account_id == _held.account_id) & (_roles.id == _held.role_id))
+        .join(
+            Role.__table__, (_roles.account_id == _held.account_id) & (_roles.id == _held.role_id)
+        )
         .where(_held.account_id == bindparam(account), _held.user_id == user_id)
-        .correlate(user_id.table)  # type: ignore[attr-defined]
+        .correlate(user_id.table)
         .scalar_subquery()
     )
 
@@ -77,7 +83,9 @@ def permissions_of(unit: Unit, references: str, roles_version: int) -> frozenset
 
 @lru_cache(maxsize=1024)
 def _system_permissions(references: str) -> frozenset[Permission]:
-    return frozenset().union(*(SYSTEM_ROLES.get(reference, frozenset()) for reference in references.split(",")))
+    return frozenset().union(
+        *(SYSTEM_ROLES.get(reference, frozenset()) for reference in references.split(","))
+    )
 
 
 def _custom_of(unit: Unit, roles_version: int) -> dict[UUID, frozenset[Permission]]:
@@ -106,7 +114,10 @@ def list_roles(actor: Actor, *, limit: int = 20, cursor: str | None = None) -> P
 def role_names(actor: Actor) -> list[str]:
     """Return the names of the roles that the actor holds."""
     with database.reading() as unit:
-        return [row.name for row in unit.rows(_NAMES, {"account_id": actor.account_id, "user_id": actor.id})]
+        return [
+            row.name
+            for row in unit.rows(_NAMES, {"account_id": actor.account_id, "user_id": actor.id})
+        ]
 
 
 def make_system_roles(unit: Unit) -> dict[str, Role]:
@@ -119,7 +130,9 @@ def make_system_roles(unit: Unit) -> dict[str, Role]:
 
 def hold(unit: Unit, user_id: UUID, role_id: UUID, assigned_by_id: UUID | None) -> None:
     """Let a user hold a role, inside a unit of work whose service has asked the permission."""
-    link = UserRole(user_id=user_id, role_id=role_id, assigned_at=utc_now(), assigned_by_id=assigned_by_id)
+    link = UserRole(
+        user_id=user_id, role_id=role_id, assigned_at=utc_now(), assigned_by_id=assigned_by_id
+    )
     unit.session.add(link)
     unit.flush()
 

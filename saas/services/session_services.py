@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from saas import database, errors
 from saas.actor import Actor
 from saas.audit.events import AuditEvent
-from saas.audit.record import Target, record
+from saas.audit.record import Target, clean, record
 from saas.columns import utc_now
 from saas.models import Account, Identity, User, UserSession
 from saas.paging import Keyset, Page
@@ -43,7 +43,10 @@ _CALLER = (
     )
     .select_from(UserSession.__table__)
     .join(Identity.__table__, _identities.id == _sessions.identity_id)
-    .join(User.__table__, (_users.account_id == bindparam("account_id")) & (_users.id == _sessions.user_id))
+    .join(
+        User.__table__,
+        (_users.account_id == bindparam("account_id")) & (_users.id == _sessions.user_id),
+    )
     .join(Account.__table__, _accounts.account_id == _users.account_id)
     .where(
         _sessions.token_hash == bindparam("token_hash"),
@@ -56,9 +59,22 @@ _CALLER = (
 )
 _LIST = Keyset(
     "sessions",
-    select(_sessions.id, _sessions.created_at, _sessions.last_seen_at, _sessions.expires_at, _sessions.ip, _sessions.user_agent),
+    select(
+        _sessions.id,
+        _sessions.created_at,
+        _sessions.last_seen_at,
+        _sessions.expires_at,
+        _sessions.ip,
+        _sessions.user_agent,
+    ).where(_sessions.expires_at > bindparam("now")),
     owner=_sessions.identity_id,
     key=_sessions.id,
+)
+# The seat that a session is on.
+_SEAT = select(_sessions.account_id, _sessions.user_id, _users.username).join_from(
+    UserSession.__table__,
+    User.__table__,
+    (_users.account_id == _sessions.account_id) & (_users.id == _sessions.user_id),
 )
 
 
@@ -92,14 +108,18 @@ def find_actor(account_id: UUID, token: str) -> tuple[Actor, datetime] | None:
     One statement in the open unit. Expired sessions and suspended identities, users and accounts are nobody.
     """
     unit = current_unit()
-    found = unit.rows(_CALLER, {"account_id": account_id, "token_hash": tokens.token_hash(token), "now": utc_now()})
+    found = unit.rows(
+        _CALLER,
+        {"account_id": account_id, "token_hash": tokens.token_hash(token), "now": utc_now()},
+    )
     if not found:
         return None
     row = found[0]
     held = role_services.permissions_of(unit, row.roles or "", row.roles_version)
     actor = Actor(
         "user", row.user_id, row.username, account_id, held,
-        account_name=row.account_name, identity_id=row.identity_id, email=row.email, session_id=row.session_id, token=token,
+        account_name=row.account_name, identity_id=row.identity_id, email=row.email,
+        session_id=row.session_id, token=token,
     )  # fmt: skip
     return actor, row.last_seen_at
 
@@ -118,7 +138,10 @@ def sign_in(*, email: str, password: str, remember: bool, client: Client) -> Act
     NoSeatError for a person who sits in no account.
     """
     known = identity_services.find_identity(email_key=emails.email_key(email))
-    if not passwords.verify_password(password, known.password_hash if known else None) or known is None:
+    if (
+        not passwords.verify_password(password, known.password_hash if known else None)
+        or known is None
+    ):
         raise errors.CouldNotVerifyLoginError
     if known.suspended_at is not None:
         raise errors.SuspendedError
@@ -126,22 +149,30 @@ def sign_in(*, email: str, password: str, remember: bool, client: Client) -> Act
     open_seats = [seat for seat in seats if seat.user_status == seat.account_status == "active"]
     if not open_seats:
         raise errors.SuspendedError if seats else errors.NoSeatError
-    rehashed = passwords.hash_password(password) if passwords.needs_rehash(known.password_hash) else None
+    rehashed = (
+        passwords.hash_password(password) if passwords.needs_rehash(known.password_hash) else None
+    )
     seat = open_seats[0]
     with enter_account(seat.account_id), database.unit_of_work() as unit:
-        actor = begin_session(unit, known.id, seat.user_id, how="sign-in", remember=remember, client=client)
+        actor = begin_session(
+            unit, known.id, seat.user_id, how="sign-in", remember=remember, client=client
+        )
         if rehashed:
-            identity_services.store_password_hash(unit, actor, rehashed, AuditEvent.IDENTITY_PASSWORD_REHASHED)
+            identity_services.store_password_hash(
+                unit, actor, rehashed, AuditEvent.IDENTITY_PASSWORD_REHASHED
+            )
     return actor
 
 
-def begin_session(unit: Unit, identity_id: UUID, user_id: UUID, *, how: str, remember: bool, client: Client) -> Actor:
+def begin_session(
+    unit: Unit, identity_id: UUID, user_id: UUID, *, how: str, remember: bool, client: Client
+) -> Actor:
     """Begin a session on a seat of the unit's account, inside its unit of work; the token rotates with it."""
     token, now = tokens.new_token(), utc_now()
     session_model = UserSession(
         id=uuid7(), token_hash=tokens.token_hash(token), identity_id=identity_id, account_id=unit.account_id,
         user_id=user_id, created_at=now, last_seen_at=now, expires_at=now + _lengths[remember],
-        ip=client.ip, user_agent=client.user_agent,
+        ip=clean(client.ip, 45), user_agent=clean(client.user_agent, 256),
     )  # fmt: skip
     unit.session.add(session_model)
     unit.flush()
@@ -149,7 +180,12 @@ def begin_session(unit: Unit, identity_id: UUID, user_id: UUID, *, how: str, rem
     found = find_actor(unit.account_id, token)
     if found is None:
         raise errors.SuspendedError  # suspended between the look and the lock
-    record(AuditEvent.SESSION_CREATED, actor=found[0], target=_target(session_model.id, client.user_agent), data={"how": how})
+    record(
+        AuditEvent.SESSION_CREATED,
+        actor=found[0],
+        target=_target(session_model.id, session_model.user_agent),
+        data={"how": how},
+    )
     return found[0]
 
 
@@ -160,15 +196,26 @@ def sign_out(actor: Actor) -> None:
 
 
 def end_session(actor: Actor, *, session_id: UUID) -> None:
-    """End one session of the actor's own identity, in whatever account it is; raises NotFoundError for any other."""
-    with database.looking_across("end an own session: which account is it in?") as connection:
-        table = UserSession.__table__
-        query = select(table.c.account_id).where(table.c.id == session_id, table.c.identity_id == actor.identity_id)
-        account_id = connection.scalar(query)
-    if account_id is None:
+    """End one session of the actor's own identity, in whatever account it is; raises NotFoundError for any other.
+
+    The log of that account names the person by their seat there: what they are called elsewhere is
+    none of its business.
+    """
+    with database.looking_across("end an own session: on which seat is it?") as connection:
+        seat = connection.execute(
+            _SEAT.where(_sessions.id == session_id, _sessions.identity_id == actor.identity_id)
+        ).one_or_none()
+    if seat is None:
         raise errors.NotFoundError
-    with enter_account(account_id):
-        _end(actor, session_id, account_id, "ended by the person")
+    there = replace(
+        actor,
+        id=seat.user_id,
+        label=seat.username,
+        account_id=seat.account_id,
+        permissions=frozenset(),
+    )
+    with enter_account(seat.account_id):
+        _end(there, session_id, seat.account_id, "ended by the person")
 
 
 def switch_account(actor: Actor, *, account_id: UUID, client: Client) -> Actor:
@@ -177,12 +224,21 @@ def switch_account(actor: Actor, *, account_id: UUID, client: Client) -> Actor:
     Raises NotFoundError for an account in which the person has no open seat, as for one that does not exist.
     """
     seats = identity_services.list_seats(_identity_id(actor))
-    seat = next((s for s in seats if s.account_id == account_id and s.user_status == s.account_status == "active"), None)
+    seat = next(
+        (
+            s
+            for s in seats
+            if s.account_id == account_id and s.user_status == s.account_status == "active"
+        ),
+        None,
+    )
     if seat is None:
         raise errors.NotFoundError
     remember = _is_remembered(actor)
     with enter_account(account_id), database.unit_of_work() as unit:
-        entered = begin_session(unit, _identity_id(actor), seat.user_id, how="switch", remember=remember, client=client)
+        entered = begin_session(
+            unit, _identity_id(actor), seat.user_id, how="switch", remember=remember, client=client
+        )
     sign_out(actor)
     return entered
 
@@ -190,7 +246,7 @@ def switch_account(actor: Actor, *, account_id: UUID, client: Client) -> Actor:
 def list_sessions(actor: Actor, *, limit: int = 20, cursor: str | None = None) -> Page:
     """Return one page of the actor's own sessions, in all accounts, newest first."""
     with database.reading() as unit:
-        return _LIST.page(unit, _identity_id(actor), limit=limit, cursor=cursor)
+        return _LIST.page(unit, _identity_id(actor), limit=limit, cursor=cursor, now=utc_now())
 
 
 def read_session(actor: Actor) -> SessionView:
@@ -202,7 +258,12 @@ def read_session(actor: Actor) -> SessionView:
         roles=role_services.role_names(actor),
         permissions=sorted(permission.value for permission in actor.permissions),
         accounts=[
-            {"id": s.account_id, "name": s.account_name, "username": s.username, "current": s.account_id == actor.account_id}
+            {
+                "id": s.account_id,
+                "name": s.account_name,
+                "username": s.username,
+                "current": s.account_id == actor.account_id,
+            }
             for s in seats
             if s.user_status == s.account_status == "active"
         ],
@@ -212,19 +273,31 @@ def read_session(actor: Actor) -> SessionView:
 def _end(actor: Actor, session_id: UUID, account_id: UUID, how: str) -> None:
     table = UserSession.__table__
     with database.unit_of_work() as unit:
-        ended = unit.execute(delete(table).where(table.c.id == session_id, table.c.account_id == account_id))
+        ended = unit.execute(
+            delete(table).where(table.c.id == session_id, table.c.account_id == account_id)
+        )
         if ended.rowcount:
-            record(AuditEvent.SESSION_ENDED, actor=actor, target=_target(session_id, how), data={"how": how})
+            record(
+                AuditEvent.SESSION_ENDED,
+                actor=actor,
+                target=_target(session_id, how),
+                data={"how": how},
+            )
 
 
 def _is_remembered(actor: Actor) -> bool:
     with database.reading() as unit:
-        row = unit.rows(select(_sessions.created_at, _sessions.expires_at).where(_sessions.id == bindparam("id")), {"id": actor.session_id})
+        row = unit.rows(
+            select(_sessions.created_at, _sessions.expires_at).where(
+                _sessions.id == bindparam("id")
+            ),
+            {"id": actor.session_id},
+        )
     return bool(row) and row[0].expires_at - row[0].created_at > _lengths[False]
 
 
 def _target(session_id: UUID, label: str) -> Target:
-    return Target("session", str(session_id), label[:254])
+    return Target("session", str(session_id), clean(label, 254) or "")
 
 
 def _identity_id(actor: Actor) -> UUID:

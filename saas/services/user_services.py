@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from saas import database, errors
@@ -17,7 +16,7 @@ from saas.paging import Keyset, Page
 from saas.permissions import SYSTEM_ROLES, Permission, require, require_not_above
 from saas.security import emails, passwords
 from saas.services import identity_services, role_services
-from saas.unit import Unit
+from saas.unit import AnyRow, Unit
 
 _users, _identities = User.__table__.c, Identity.__table__.c
 _ROWS = select(
@@ -39,7 +38,7 @@ def list_users(actor: Actor, *, limit: int = 20, cursor: str | None = None) -> P
         return _LIST.page(unit, actor.account_id, limit=limit, cursor=cursor)
 
 
-def read_user(actor: Actor, *, user_id: UUID) -> Row[Any]:
+def read_user(actor: Actor, *, user_id: UUID) -> AnyRow:
     """Return one user of the account; raises NotFoundError for an id that this account does not have."""
     require(actor, Permission.USER_READ)
     with database.reading() as unit:
@@ -49,7 +48,9 @@ def read_user(actor: Actor, *, user_id: UUID) -> Row[Any]:
     return found[0]
 
 
-def add_user(actor: Actor, *, email: str, username: str, password: str, role_keys: list[str]) -> User:
+def add_user(
+    actor: Actor, *, email: str, username: str, password: str, role_keys: list[str]
+) -> User:
     """Give a person a seat with system roles; an address that is new becomes an identity with this password.
 
     Nobody gives what they do not hold: raises PermissionDeniedError. Raises NotFoundError for an unknown role,
@@ -74,9 +75,18 @@ def suspend_user(actor: Actor, *, user_id: UUID, reason: str | None = None) -> U
         changes = changed(user_model, "status")
         if changes:
             sessions = UserSession.__table__
-            of_this_seat = (sessions.c.identity_id == user_model.identity_id, sessions.c.account_id == unit.account_id)
+            of_this_seat = (
+                sessions.c.identity_id == user_model.identity_id,
+                sessions.c.account_id == unit.account_id,
+            )
             unit.execute(delete(sessions).where(*of_this_seat))
-            record(AuditEvent.USER_SUSPENDED, actor=actor, target=user_model, changes=changes, reason=reason)
+            record(
+                AuditEvent.USER_SUSPENDED,
+                actor=actor,
+                target=user_model,
+                changes=changes,
+                reason=reason,
+            )
     return user_model
 
 
@@ -88,7 +98,13 @@ def restore_user(actor: Actor, *, user_id: UUID, reason: str | None = None) -> U
         user_model.status = "active"
         changes = changed(user_model, "status")
         if changes:
-            record(AuditEvent.USER_RESTORED, actor=actor, target=user_model, changes=changes, reason=reason)
+            record(
+                AuditEvent.USER_RESTORED,
+                actor=actor,
+                target=user_model,
+                changes=changes,
+                reason=reason,
+            )
     return user_model
 
 

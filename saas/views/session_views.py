@@ -32,7 +32,7 @@ def register(actor: Actor | None, body: RegisterIn) -> dict[str, str]:
         account_name=body.account_name,
         client=request_scope.client(),
     )
-    request_scope.remember_actor(registered, remember=True)
+    _replace(actor, registered, remember=True)
     return SUCCESS
 
 
@@ -40,10 +40,13 @@ def login(actor: Actor | None, body: LoginIn) -> dict[str, str]:
     """POST /api/login: sign in, into the seat used last."""
     forgive = count_try(body.email)
     entered = session_services.sign_in(
-        email=body.email, password=body.password, remember=body.remember, client=request_scope.client()
+        email=body.email,
+        password=body.password,
+        remember=body.remember,
+        client=request_scope.client(),
     )
     forgive()
-    request_scope.remember_actor(entered, remember=body.remember)
+    _replace(actor, entered, remember=body.remember)
     return SUCCESS
 
 
@@ -69,7 +72,9 @@ def read_session(actor: Actor) -> SessionView:
 
 def switch_account(actor: Actor, body: SwitchAccountIn) -> dict[str, str]:
     """POST /api/session/account: enter another account of the same person; the token rotates."""
-    entered = session_services.switch_account(actor, account_id=body.account_id, client=request_scope.client())
+    entered = session_services.switch_account(
+        actor, account_id=body.account_id, client=request_scope.client()
+    )
     request_scope.remember_actor(entered, remember=flask.session.permanent)
     return SUCCESS
 
@@ -94,6 +99,13 @@ def count_try(email: str) -> Callable[[], None]:
     address, identity, throttle = flask.request.remote_addr, emails.email_key(email), _throttle()
     throttle.hit_sign_in(address, identity)
     return lambda: throttle.forgive_sign_in(address, identity)
+
+
+def _replace(former: Actor | None, actor: Actor, *, remember: bool) -> None:
+    """Put the new session into this browser; the one it held before ends with it."""
+    if former is not None:
+        session_services.sign_out(former)
+    request_scope.remember_actor(actor, remember=remember)
 
 
 def _session_out(actor: Actor, row: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,14 +112,14 @@ def test_a_field_cannot_take_the_place_of_the_envelope(json_lines: Lines) -> Non
 
 
 def test_records_of_libraries_have_the_same_form(json_lines: Lines) -> None:
-    logging.getLogger("alembic.runtime").info("Running %s", "upgrade", extra={"revision": "a1"})
+    logging.getLogger("library.part").info("Running %s", "upgrade", extra={"revision": "a1"})
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         logging.captureWarnings(False)
         logging.captureWarnings(True)
         warnings.warn("careful", UserWarning, stacklevel=1)
     running, warned = json_lines()
-    assert (running["message"], running["logger"]) == ("Running upgrade", "alembic.runtime")
+    assert (running["message"], running["logger"]) == ("Running upgrade", "library.part")
     assert running["revision"] == "a1"
     assert (warned["level"], warned["logger"]) == ("warning", "py.warnings")
     assert "careful" in warned["message"]
@@ -134,6 +136,27 @@ def test_gunicorn_writes_through_the_same_log(json_lines: Lines) -> None:
     server.info("Listening at: %s", "127.0.0.1")
     (line,) = json_lines()
     assert (line["message"], line["logger"]) == ("Listening at: 127.0.0.1", "gunicorn.error")
+
+
+def test_a_request_is_one_line_without_its_query(json_lines: Lines) -> None:
+    config = Config()
+    config.set("accesslog", "-")
+    answer = SimpleNamespace(status="200 OK", sent=12, headers=[("X-Request-ID", "r1")])
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/invitations/accept",
+        "QUERY_STRING": "token=t",
+    }
+    ServerLog(config).access(answer, None, environ, timedelta(milliseconds=3))
+    (line,) = json_lines()
+    assert (line["message"], line["log_type"]) == ("request.done", "access")
+    assert (line["status"], line["ms"], line["request_id"]) == (200, 3.0, "r1")
+    assert "token" not in json.dumps(line)
+
+
+def test_without_an_access_log_no_request_is_written(json_lines: Lines) -> None:
+    ServerLog(Config()).access(None, None, {}, timedelta())
+    assert json_lines() == []
 
 
 def _fail_with(secret: str) -> None:
@@ -292,32 +315,25 @@ def test_a_terminal_sees_colours_and_a_file_does_not(monkeypatch: pytest.MonkeyP
 
 def test_a_pipe_that_nobody_reads_blocks_no_caller_and_what_is_dropped_is_told() -> None:
     reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as stream, os.fdopen(reader, "rb") as source:
-        log.configure("json", stream=stream)
-        start = time.monotonic()
-        for number in range(20_000):
-            logger.info("line", number=number)
-        assert time.monotonic() - start < 10
-        assert not log.flush(0.05)
-        lost = log._output.writer.lost
-        assert lost > 10_000
-        lines = _read_until(source, lambda line: line["message"] == "line", 20_000 - lost)
-        logger.info("after")
-        lines += _read_until(source, lambda line: line["message"] == "after", 1)
-        assert log.flush()
-    numbers = [line["number"] for line in lines if line["message"] == "line"]
+    with ThreadPoolExecutor() as pool, os.fdopen(reader, "rb") as source:
+        with os.fdopen(writer, "w") as stream:
+            log.configure("json", stream=stream)
+            start = time.monotonic()
+            for number in range(20_000):
+                logger.info("line", number=number)
+            assert time.monotonic() - start < 10
+            assert not log.flush(0.05)
+            assert log._output.writer.lost > 0
+            lines = pool.submit(source.readlines)  # at last somebody reads
+            assert log.flush(30)
+            logger.info("after")
+            assert log.flush(30)
+        found = [json.loads(line) for line in lines.result(30)]
+    assert found[-1]["message"] == "after"
+    numbers = [line["number"] for line in found if line["message"] == "line"]
     assert numbers == sorted(numbers)
-    assert len(numbers) + lost == 20_000
-    assert [line["lines"] for line in lines if line["message"] == "log.lines_lost"] == [lost]
-
-
-def _read_until(source: Any, wanted: Callable[[Any], bool], count: int) -> list[Any]:
-    """Read lines until so many of the wanted kind have come."""
-    lines: list[Any] = []
-    while count:
-        lines.append(json.loads(source.readline()))
-        count -= wanted(lines[-1])
-    return lines
+    told = [line["lines"] for line in found if line["message"] == "log.lines_lost"]
+    assert len(numbers) + sum(told) == 20_000
 
 
 def test_a_pipe_without_a_reader_does_not_reach_the_caller() -> None:

@@ -42,7 +42,11 @@ def test_change_is_audited_with_old_and_new(ada: Person) -> None:
 
     event = ada.events()[-1]
     assert event["changes"] == [{"field": "name", "old": "Apollo", "new": "Gemini"}]
-    assert (event["target_id"], event["target_label"], event["actor_label"]) == (project["id"], "Gemini", "ada")
+    assert (event["target_id"], event["target_label"], event["actor_label"]) == (
+        project["id"],
+        "Gemini",
+        "ada",
+    )
 
 
 def test_a_change_that_changes_nothing_leaves_no_event(ada: Person) -> None:
@@ -120,7 +124,9 @@ def test_name_is_unique_within_the_account_and_free_in_another(ada: Person, gus:
         ({"name": "ok", "created_at": "2020-01-01T00:00:00Z"}, "created_at"),
     ],
 )
-def test_what_cannot_be_a_project_is_refused_with_the_field(ada: Person, body: dict[str, object], field: str) -> None:
+def test_what_cannot_be_a_project_is_refused_with_the_field(
+    ada: Person, body: dict[str, object], field: str
+) -> None:
     before = ada.actions()
 
     answer = ada.post("/api/projects", body)
@@ -145,7 +151,9 @@ def test_list_pages_newest_first_without_gaps_or_repeats(ada: Person) -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        page = ada.get("/api/projects", query_string={"limit": 3} | ({"cursor": cursor} if cursor else {})).json
+        page = ada.get(
+            "/api/projects", query_string={"limit": 3} | ({"cursor": cursor} if cursor else {})
+        ).json
         seen += [row["name"] for row in page["data"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -171,7 +179,10 @@ def test_a_cursor_of_another_account_list_or_hand_is_refused(ada: Person, gus: P
         assert answer.json["errors"]["field_errors"][0]["field"] == "cursor"
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "limit=1&limit=2", "sort=name", "limit=" + "9" * 40])
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "limit=x", "limit=1&limit=2", "sort=name", "limit=" + "9" * 40],
+)
 def test_a_query_that_makes_no_sense_is_refused(ada: Person, query: str) -> None:
     assert ada.get(f"/api/projects?{query}").status_code == 422
 
