@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def create_app(given: Settings | None = None, *, serving: bool = True) -> flask.
     ``serving``: also ask the database, in production, whether its roles could pass the policies by.
     """
     chosen = given or settings.load()
-    log.configure(chosen.log_format)
+    # A command's own words go to standard output; what is logged meanwhile must not stand between them.
+    log.configure(chosen.log_format, stream=sys.stdout if serving else sys.stderr)
     app = flask.Flask("saas", root_path=str(_ROOM / "saas"))
     _configure_flask(app, chosen)
     _configure_house(app, chosen, serving)
@@ -92,4 +94,3 @@ def _configure_house(app: flask.Flask, chosen: Settings, serving: bool) -> None:
         "database": database,
         "throttle": Throttle(limits, chosen.redis_url),
     }
-

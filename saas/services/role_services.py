@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, String, bindparam, cast, func, literal_column, select
 
 from saas import database
 from saas.actor import Actor
@@ -36,6 +36,8 @@ _NAMES = (
     .where(_roles.account_id == bindparam("account_id"), _held.user_id == bindparam("user_id"))
     .order_by(_roles.name)
 )
+# As a literal of the statement: SQLAlchemy writes a plain string into the text again at every execution.
+_COMMA: Any = literal_column("','", String)
 # (account, roles_version) → role id → permissions. The version comes with the caller's row, so an entry is never
 # stale; old versions fall out at the end.
 _custom_roles: OrderedDict[tuple[UUID, int], dict[UUID, frozenset[Permission]]] = OrderedDict()
@@ -50,7 +52,7 @@ def held_by(
     ``account``: the name of the bind that holds the account id in the statement it is put into.
     """
     return (
-        select(func.aggregate_strings(what, ","))
+        select(func.aggregate_strings(what, _COMMA))
         .select_from(UserRole.__table__)
         .join(
             Role.__table__, (_roles.account_id == _held.account_id) & (_roles.id == _held.role_id)
