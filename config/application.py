@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -30,8 +31,7 @@ def create_app(given: Settings | None = None, *, serving: bool = True) -> flask.
     ``serving``: also ask the database, in production, whether its roles could pass the policies by.
     """
     chosen = given or settings.load()
-    # A command's own words go to standard output; what is logged meanwhile must not stand between them.
-    log.configure(chosen.log_format, stream=sys.stdout if serving else sys.stderr)
+    _configure_log(chosen, serving)
     app = flask.Flask("saas", root_path=str(_ROOM / "saas"))
     _configure_flask(app, chosen)
     _configure_house(app, chosen, serving)
@@ -56,6 +56,16 @@ def create_command_app() -> flask.Flask:
         return create_app(serving=False)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _configure_log(chosen: Settings, serving: bool) -> None:
+    """A command's own words go to standard output: logs stand aside, and at a terminal only warnings are told."""
+    if serving:
+        log.configure(chosen.log_format)
+    else:
+        at_terminal = chosen.log_format == "console"
+        level = logging.WARNING if at_terminal else logging.INFO
+        log.configure(chosen.log_format, stream=sys.stderr, level=level)
 
 
 def _configure_flask(app: flask.Flask, chosen: Settings) -> None:

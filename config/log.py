@@ -144,9 +144,12 @@ class RecordHandler(logging.Handler):
 
 
 def configure(
-    log_format: Literal["console", "json"] = "console", *, stream: TextIO | None = None
+    log_format: Literal["console", "json"] = "console",
+    *,
+    stream: TextIO | None = None,
+    level: int = logging.INFO,
 ) -> None:
-    """Send every line of this process to `stream` (standard output) in that form, INFO and above.
+    """Send every line of this process to `stream` (standard output) in that form, from `level` on.
 
     May be called again; commands that print data give `sys.stderr`.
     """
@@ -157,14 +160,14 @@ def configure(
         _output = _Output(log_format, target)
     structlog.configure(
         processors=_PROCESSORS,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_Door,
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     if not any(isinstance(each, RecordHandler) for each in root.handlers):
         root.addHandler(RecordHandler())
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # migrations/env.py tells each step
     logging.captureWarnings(True)
 

@@ -19,6 +19,10 @@ from pydantic import SecretStr
 from structlog.tracebacks import ExceptionDictTransformer
 
 MESSAGE_COLUMN = 40  # characters
+# An audit event has thirty fields. These are for a person who watches; the JSON form has them all.
+_AUDIT_COLUMNS = frozenset(
+    ["@timestamp", "level", "message", "actor_label", "target_type", "target_label", "reason"]
+)
 NESTED = 6  # levels of a value that are written out
 _COLOURS = {"debug": 36, "info": 32, "warning": 33, "error": 31, "critical": 31}
 # Valid inside JSON, but a line break, terminal code or change of direction to who reads the file.
@@ -73,6 +77,8 @@ def _simple(value: object, depth: int = 0) -> object:
 def to_console(fields: Mapping[str, Any], error: BaseException | None, colour: bool) -> bytes:
     """Time, level, message, key=value; a traceback follows, indented, so none can pose as a line."""
     rest = dict(fields)
+    if rest.get("log_type") == "audit":
+        rest = {key: each for key, each in rest.items() if key in _AUDIT_COLUMNS and each}
     moment = datetime.fromisoformat(rest.pop("@timestamp")).astimezone()
     level, message = rest.pop("level"), rest.pop("message")
     if rest.get("log_type") == "app":
@@ -80,7 +86,9 @@ def to_console(fields: Mapping[str, Any], error: BaseException | None, colour: b
     padded = f"{level:<8}"
     if colour:
         padded = f"\x1b[{_COLOURS.get(level, 0)}m{padded}\x1b[0m"
-    pairs = " ".join(f"{_printable(key)}={_value(each)}" for key, each in rest.items())
+    # What is not there is left out: people look for what is.
+    told = {key: each for key, each in rest.items() if each not in (None, [], {})}
+    pairs = " ".join(f"{_printable(key)}={_value(each)}" for key, each in told.items())
     line = f"{moment:%H:%M:%S} {padded} {_printable(message):<{MESSAGE_COLUMN}} {pairs}".rstrip()
     if error is not None:
         text = "".join(traceback.format_exception(error, limit=-30))

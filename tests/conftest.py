@@ -9,16 +9,16 @@ import os
 
 os.environ["FLASK_CONFIG"] = "test"  # before any settings are read
 
-from collections.abc import Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
+from collections.abc import Iterator
+from pathlib import Path
 
-import flask  # noqa: E402
-import pytest  # noqa: E402
-from flask.testing import FlaskClient  # noqa: E402
+import flask
+import pytest
+from flask.testing import FlaskClient
 
-from tests import databases, people, reporting  # noqa: E402
-from tests.house import House, Street  # noqa: E402
-from tests.people import Person, Team  # noqa: E402
+from tests import databases, people, reporting
+from tests.house import House, Street
+from tests.people import Person, Team
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""The people of the tests: Ada owns acme, Ben administers, Cleo works, Vera looks; Gus owns globex, Ida sits in both."""
+"""The people of the tests: Ada owns acme, Ben administers it, Cleo works, Vera looks; Gus owns globex."""
 
 from __future__ import annotations
 
