@@ -15,7 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from admin import console
 from config import log, migrating, settings
 from config.settings import Settings
-from saas import error_answers, paging, request_scope, routing
+from saas import error_answers, paging, request_body, request_scope, routing
 from saas.database import Database
 from saas.routes import ROUTES
 from saas.security import passwords
@@ -33,9 +33,10 @@ def create_app(given: Settings | None = None, *, serving: bool = True) -> flask.
     chosen = given or settings.load()
     _configure_log(chosen, serving)
     app = flask.Flask("saas", root_path=str(_ROOM / "saas"))
+    app.request_class = request_body.Request
     _configure_flask(app, chosen)
     _configure_house(app, chosen, serving)
-    request_scope.init_app(app, LoginManager(app))
+    request_scope.init_app(app, LoginManager(app, add_context_processor=False))
     error_answers.init_app(app)
     routing.add_routes(app, ROUTES)
     console.init_app(app)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import flask
 
+from config.migration_locks import MigrationError
 from config.settings import Settings
 from saas import context, database, errors
 
@@ -32,7 +33,7 @@ def talking_to_database() -> Iterator[database.Database]:
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a command with the database in use; an error of the product becomes one sentence and exit code 1."""
+    """Run a command with the database in use; a refusal of ours becomes one sentence and exit code 1."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -41,6 +42,8 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
                 return function(*args, **kwargs)
         except errors.ProductError as error:
             raise click.ClickException(error.message) from error
+        except MigrationError as error:
+            raise click.ClickException(str(error)) from error
 
     return run
 

@@ -22,6 +22,7 @@ db = AppGroup("db", help="Migrate the database; make its roles.")
 @db.command("upgrade")
 @click.argument("revision", default="head")
 @command_tools.as_json
+@command_tools.command
 def upgrade(revision: str, as_json: bool) -> None:
     """Bring the database up to a revision; two at once wait for each other."""
     _say(migrating.upgrade(_admin_url(), revision, after=_secure), as_json)
@@ -30,6 +31,7 @@ def upgrade(revision: str, as_json: bool) -> None:
 @db.command("downgrade")
 @click.argument("revision", default="-1")
 @command_tools.as_json
+@command_tools.command
 def downgrade(revision: str, as_json: bool) -> None:
     """Take the database back; "base" empties it."""
     _say(migrating.downgrade(_admin_url(), revision, after=_secure), as_json)
@@ -37,6 +39,7 @@ def downgrade(revision: str, as_json: bool) -> None:
 
 @db.command("current")
 @command_tools.as_json
+@command_tools.command
 def current(as_json: bool) -> None:
     """Print the revision the database is at."""
     revision = migrating.current(_admin_url())
@@ -44,6 +47,7 @@ def current(as_json: bool) -> None:
 
 
 @db.command("check")
+@command_tools.command
 def check() -> None:
     """Fail when models and migrations differ."""
     differences = migrating.check(_admin_url())
@@ -57,6 +61,7 @@ def check() -> None:
 @db.command("revision")
 @click.argument("what")
 @click.option("--empty", is_flag=True, help="Write no differences into it: for data, or by hand.")
+@command_tools.command
 def revision(what: str, empty: bool) -> None:
     """Write a new migration from the differences between models and database."""
     click.echo(f"Written: {migrating.revision(_admin_url(), what, autogenerate=not empty)}")
@@ -64,6 +69,7 @@ def revision(what: str, empty: bool) -> None:
 
 @db.command("roles")
 @click.option("--print", "only_print", is_flag=True, help="Print the statements and run nothing.")
+@command_tools.command
 def roles(only_print: bool) -> None:
     """Make the PostgreSQL roles of DATABASE_URL and DATABASE_SYSTEM_URL, their grants and policies; again and again."""
     chosen = command_tools.settings()

@@ -14,9 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import command_tools, demo, settings
 from saas import database
-from saas.models import OWNERSHIP
 from saas.services import house_services
-from tenants import TenancyError, row_security
+from tenants import TenancyError
 
 
 @click.command("check")
@@ -66,8 +65,7 @@ def _database_problems(database_in_use: database.Database, strict: bool) -> list
 def _role_problem(variable: str, engine: Engine) -> list[dict[str, Any]]:
     mend = "Run `flask db roles` and use its roles."
     try:
-        with engine.connect() as connection:
-            row_security.check_role(connection, OWNERSHIP)
+        database.check_role(engine)
     except (TenancyError, SQLAlchemyError) as error:
         return [{"variable": variable, "what": str(error), "mend": mend}]
     return []

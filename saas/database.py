@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar, Token
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
@@ -22,6 +24,7 @@ from tenants.self_test import self_test
 
 BUSY_SECONDS = 30  # how long a writer waits for SQLite's one write lock
 POOL_SECONDS = 5  # how long a request waits for a connection before it is told 503
+STALE_SECONDS = 1  # a connection that the server has closed fails within this time
 
 
 class Database:
@@ -51,7 +54,7 @@ class Database:
         self_test(self.tenant_engine, OWNERSHIP, mappers)
         if roles and self.dialect == "postgresql":
             for engine in (self.tenant_engine, self.system_engine):
-                _check_role(engine)
+                check_role(engine)
         self.dispose()
 
     def dispose(self) -> None:
@@ -66,11 +69,21 @@ _database: ContextVar[Database | None] = ContextVar("saas_database", default=Non
 @contextmanager
 def use(database: Database) -> Iterator[Database]:
     """Let services in this context talk to ``database``."""
-    token = _database.set(database)
+    before = start_using(database)
     try:
         yield database
     finally:
-        _database.reset(token)
+        stop_using(before)
+
+
+def start_using(database: Database) -> Token[Database | None]:
+    """Let services in this context talk to ``database`` until ``stop_using`` is given what this returns."""
+    return _database.set(database)
+
+
+def stop_using(before: Token[Database | None]) -> None:
+    """Let services talk to what they talked to before ``start_using``."""
+    _database.reset(before)
 
 
 def current_database() -> Database:
@@ -112,13 +125,14 @@ def unit_of_work() -> Iterator[Unit]:
         follow_up()
 
 
-@contextmanager
-def reading() -> Iterator[Unit]:
+def reading() -> AbstractContextManager[Unit]:
     """Open a read-only transaction of the entered account, or join the one that is open."""
     outer = find_unit()
-    if outer is not None:
-        yield outer
-        return
+    return _opened() if outer is None else nullcontext(outer)
+
+
+@contextmanager
+def _opened() -> Iterator[Unit]:
     unit = open_unit(read_only=True)
     try:
         yield unit
@@ -145,37 +159,57 @@ def close_unit(unit: Unit) -> None:
 @contextmanager
 def looking_across(reason: str) -> Iterator[Connection]:
     """Open the system engine, read-only, for values that belong to no entered account (see ``across_accounts``)."""
-    try:
-        with across_accounts(current_database().system_engine, reason) as connection:
+    with ExitStack() as stack:
+        connection = _open_across(stack, reason)
+        try:
             yield connection
-    except (DBAPIError, PoolTimeoutError) as error:
-        if is_away(error):
-            raise errors.DatabaseAwayError from error
-        raise
+        except DBAPIError as error:
+            if is_away(error):
+                raise errors.DatabaseAwayError from error
+            raise
 
 
-def _check_role(engine: Engine) -> None:
+def _open_across(stack: ExitStack, reason: str) -> Connection:
+    engine = current_database().system_engine
+    return _past_stale(engine, lambda: stack.enter_context(across_accounts(engine, reason)))
+
+
+def check_role(engine: Engine) -> None:
+    """Raise UnsafeDatabaseRoleError when the role of an engine could pass the policies by (PostgreSQL)."""
     # The guard refuses what this has to ask of the catalogue, and rightly so: a connection of its own, without it.
     with create_engine(engine.url, poolclass=NullPool).connect() as connection:
         row_security.check_role(connection, OWNERSHIP)
 
 
 def _begin(engine: Engine) -> Connection:
-    """Begin a transaction; a stale pooled connection shows at BEGIN and is replaced once, so no pre-ping is paid."""
-    for last in (False, True):
-        connection = None
+    def begun() -> Connection:
+        connection = engine.connect()
         try:
-            connection = engine.connect()
             connection.begin()
-            return connection
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        return connection
+
+    return _past_stale(engine, begun)
+
+
+def _past_stale(engine: Engine, begun: Callable[[], Connection]) -> Connection:
+    """Begin a transaction; a stale pooled connection shows at BEGIN and the next is tried, so no pre-ping is paid.
+
+    Stale is what fails at once: what takes its time, or comes after the pool's last, is a database that is away.
+    Each is dropped by itself, for a pool that is disposed of forgets the connections that are out.
+    """
+    until, left = monotonic() + STALE_SECONDS, None
+    while True:
+        try:
+            return begun()
         except (DBAPIError, PoolTimeoutError, engine.dialect.loaded_dbapi.Error) as error:
-            if connection is not None:
-                connection.invalidate()
-                connection.close()
-            if last or isinstance(error, PoolTimeoutError):
+            left = engine.pool.checkedin() + 1 if left is None else left  # type: ignore[attr-defined]
+            if not left or monotonic() > until:
                 raise errors.DatabaseAwayError from error
-            engine.dispose()
-    raise AssertionError("unreachable")
+            left -= 1
 
 
 def _commit(unit: Unit) -> None:
@@ -198,6 +232,8 @@ def is_away(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False  # SQLite's word for every wrong statement, a missing table among them
     state = getattr(error.orig, "sqlstate", None) or ""
     # 08 connection, 53 resources, 57P shutdown, 25006 read-only server, 55P03/40 lock time-outs and deadlocks
     return (
@@ -228,6 +264,7 @@ def build_engine(url: str, pooler: str = "none") -> Engine:
         "max_overflow": 10,
         "pool_timeout": POOL_SECONDS,
         "pool_recycle": 1800,
+        "hide_parameters": True,  # an error goes to the log, and a parameter may be a secret
     }
     if backend == "sqlite":
         engine = create_engine(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import secrets
-from contextlib import ExitStack
 from datetime import datetime
+from random import getrandbits
 from typing import Any
 from uuid import UUID
 
 import flask
 import structlog
-from flask_login import LoginManager, current_user, login_user, logout_user
+from flask_login import AnonymousUserMixin, LoginManager, login_user, logout_user
 
 from saas import context, database, errors
 from saas.actor import Actor
@@ -19,12 +18,14 @@ from saas.columns import utc_now
 from saas.security import csrf, headers
 from saas.services import session_services
 from saas.services.session_services import Client
+from saas.session_cookie import SessionCookie
 from tenants import enter_account
 
 _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _COOKIE = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{20,200})")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_NOWHERE = context.CallContext("job")
 _log = structlog.get_logger(__name__)
 
 
@@ -34,34 +35,53 @@ def init_app(app: flask.Flask, login_manager: LoginManager) -> None:
         None  # the session is a row of ours: nothing to guess from the browser's name
     )
     login_manager.user_loader(_load_actor)
+    app.session_interface = SessionCookie()
+    app.ensure_sync = _is_sync  # type: ignore[assignment,method-assign]
     app.before_request(open_request)
     app.after_request(finish_answer)
     app.teardown_request(close_request)
 
 
+def _is_sync(function: Any) -> Any:
+    """No view or hook of ours is a coroutine, so Flask need not ask each of them at every request."""
+    return function
+
+
 def open_request() -> None:
     """Name the request, bind the log, refuse other sites; raises CrossSiteRequestError."""
-    request, g = flask.request, flask.g
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _GIVEN_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-    g.stack = ExitStack()
-    g.seen_at = None
-    structlog.contextvars.clear_contextvars()
+    # What stands behind Flask's proxies, asked once: every use of a proxy looks for it again.
+    app, request, g = _app(), _request(), _g()
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    # It tells requests apart and keeps no secret, so it need not come from the system's random source.
+    g.request_id = given if _GIVEN_REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    g.account = g.unit = g.seen_at = None
+    g.database = database.start_using(app.extensions["database"])
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
-    g.stack.enter_context(database.use(flask.current_app.extensions["database"]))
-    channel = "page" if request.endpoint in flask.current_app.extensions["pages"] else "api"
-    route = request.url_rule.rule if request.url_rule else None
+    rule = request.url_rule
     context.set_context(
         context.CallContext(
-            channel, g.request_id, request.remote_addr, str(request.user_agent)[:256], route
+            "page" if rule is not None and rule.endpoint in app.extensions["pages"] else "api",
+            g.request_id,
+            request.remote_addr,
+            _user_agent(request),
+            None if rule is None else rule.rule,
         )
     )
     csrf.check_origin(request)
 
 
 def current_actor() -> Actor | None:
-    """Return who calls, or None. Asked once a request; a route that never asks costs no statement."""
-    actor = current_user._get_current_object()
+    """Return who calls, or None. Found when first asked for: a route that never asks costs no statement.
+
+    This is what Flask-Login's ``current_user`` does, straight: nothing of the browser is compared, no second cookie
+    is tried, and the result stands where ``current_user`` looks.
+    """
+    g = _g()
+    actor = g.get("_login_user")
+    if actor is None:
+        unsafe_cookie = flask.session.get("_user_id")
+        actor = (unsafe_cookie and _load_actor(unsafe_cookie)) or AnonymousUserMixin()
+        g._login_user = actor
     return actor if isinstance(actor, Actor) else None
 
 
@@ -74,23 +94,41 @@ def _load_actor(unsafe_cookie: str) -> Actor | None:
     parts = _COOKIE.fullmatch(unsafe_cookie)
     if parts is None:
         return None
-    stack = ExitStack()
-    with stack:
-        account_id = stack.enter_context(enter_account(UUID(parts[1])))
-        with ExitStack() as transaction:
-            transaction.enter_context(database.reading())
-            found = session_services.find_actor(account_id, parts[2])
-            if found is None:
-                return None
-            if (
-                flask.request.method in _SAFE
-                and flask.request.endpoint not in flask.current_app.extensions["writers"]
-            ):
-                stack.push(transaction.pop_all())
-        flask.g.stack.push(stack.pop_all())
-    actor, flask.g.seen_at = found
+    g, account_id = _g(), UUID(parts[1])
+    g.account = enter_account(account_id)
+    g.account.__enter__()
+    found = None
+    try:
+        g.unit = database.open_unit(read_only=True)
+        found = session_services.find_actor(account_id, parts[2])
+    finally:
+        if found is None:
+            _leave(g)
+    if found is None:
+        return None
+    if not _keeps_transaction():
+        database.close_unit(g.unit)
+        g.unit = None
+    actor, g.seen_at = found
     structlog.contextvars.bind_contextvars(account_id=str(account_id), actor=actor.label)
     return actor
+
+
+def _keeps_transaction() -> bool:
+    request = _request()
+    return request.method in _SAFE and request.endpoint not in _app().extensions["writers"]
+
+
+def _leave(g: Any) -> None:
+    """Close the transaction and leave the account, as far as they were opened and entered."""
+    unit, account = g.unit, g.account
+    g.unit = g.account = None
+    try:
+        if unit is not None:
+            database.close_unit(unit)
+    finally:
+        if account is not None:
+            account.__exit__(None, None, None)
 
 
 def refuse_other_account(actor: Actor | None) -> None:
@@ -98,8 +136,8 @@ def refuse_other_account(actor: Actor | None) -> None:
 
     The client says which in ``X-Account-ID``, a form in its hidden field ``account_id``.
     """
-    request = flask.request
-    shown = request.headers.get("X-Account-ID")
+    request = _request()
+    shown = request.environ.get("HTTP_X_ACCOUNT_ID")
     if shown is None and request.method == "POST" and request.mimetype in _FORMS:
         shown = request.form.get("account_id")
     if shown is not None and (
@@ -110,8 +148,8 @@ def refuse_other_account(actor: Actor | None) -> None:
 
 def client() -> Client:
     """Return where this request comes from, for the list of sessions."""
-    request = flask.request
-    return Client(ip=request.remote_addr or "", user_agent=str(request.user_agent)[:256])
+    request = _request()
+    return Client(ip=request.remote_addr or "", user_agent=_user_agent(request))
 
 
 def remember_actor(actor: Actor, *, remember: bool) -> None:
@@ -129,22 +167,27 @@ def forget_actor() -> None:
 
 def finish_answer(response: flask.Response) -> flask.Response:
     """Add the request id and the security headers to every answer."""
-    response.headers["X-Request-ID"] = flask.g.request_id
-    headers.apply(response, flask.request.path, flask.request.is_secure)
+    request = _request()
+    response.headers["X-Request-ID"] = _g().request_id
+    headers.apply(response, request.path, request.is_secure)
     return response
 
 
 def close_request(error: BaseException | None = None) -> None:
     """Close the transaction, leave the account, clear the log context; note the use of the session once a minute."""
-    stack: ExitStack | None = flask.g.pop("stack", None)
-    if stack is None:
+    g = _g()
+    used = g.pop("database", None)
+    if used is None:
         return
-    stack.close()
-    structlog.contextvars.clear_contextvars()
-    context.set_context(context.CallContext("job"))
-    seen_at: datetime | None = flask.g.pop("seen_at", None)
+    try:
+        _leave(g)
+    finally:
+        database.stop_using(used)
+        structlog.contextvars.clear_contextvars()
+        context.set_context(_NOWHERE)
+    seen_at: datetime | None = g.seen_at
     if seen_at is not None and error is None and utc_now() - seen_at > session_services.SEEN_EVERY:
-        _touch(flask.g._login_user)
+        _touch(g._login_user)
 
 
 def _touch(actor: Any) -> None:
@@ -159,3 +202,19 @@ def _touch(actor: Any) -> None:
             session_services.touch_session(actor.session_id)
     except errors.DatabaseAwayError as error:
         _log.warning("session not touched", error=str(error))
+
+
+def _user_agent(request: flask.Request) -> str:
+    return str(request.environ.get("HTTP_USER_AGENT", ""))[:256]
+
+
+def _app() -> flask.Flask:
+    return flask.current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
+def _request() -> flask.Request:
+    return flask.request._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
+def _g() -> Any:
+    return flask.g._get_current_object()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from inspect import signature
 from typing import Any, Literal, TypeVar
 
 import flask
 import orjson
 from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
 from saas import errors, request_scope
@@ -88,15 +90,17 @@ def add_routes(app: flask.Flask, routes: Iterable[Route]) -> None:
     table = tuple(routes)
     for route in table:
         route.check()
+        endpoint = _endpoint(route, checked=app.testing)
         app.add_url_rule(
-            route.rule, f"{route.method} {route.path}", _endpoint(route), methods=[route.method]
+            route.rule, f"{route.method} {route.path}", endpoint, methods=[route.method]
         )
     app.extensions["routes"] = table
     app.extensions["pages"] = frozenset(f"{r.method} {r.path}" for r in table if r.kind == "page")
     app.extensions["writers"] = frozenset(f"{r.method} {r.path}" for r in table if r.writes)
 
 
-def _endpoint(route: Route) -> Callable[..., Any]:
+def _endpoint(route: Route, *, checked: bool) -> Callable[..., Any]:
+    """Return the Flask view of a line; ``checked``: hold every answer against the schema that documents it."""
     view, permission, body, query = route.view, route.permission, route.body, route.query
     fine = isinstance(permission, Permission)
 
@@ -111,7 +115,7 @@ def _endpoint(route: Route) -> Callable[..., Any]:
             arguments["query"] = read_query(query)
         if body is not None:
             arguments["body"] = read_json(body)
-        return answer(view(actor, **arguments), route)
+        return answer(view(actor, **arguments), route, checked=checked)
 
     return endpoint
 
@@ -136,11 +140,16 @@ def read_json(schema: type[_Schema]) -> _Schema:
 
 def read_query(schema: type[_Schema]) -> _Schema:
     """Read the query string into its schema; raises ValidationFailedError."""
-    return (
-        _read_strings(schema, flask.request.args.to_dict(flat=False))
-        if flask.request.query_string
-        else schema()
-    )
+    read: _Schema = _read_query(schema, flask.request.query_string)
+    return read
+
+
+@lru_cache(maxsize=512)
+def _read_query(schema: type[In], query_string: bytes) -> Any:
+    # Kept, because nearly every list is asked for by the same few query strings, and what is read is frozen.
+    if not query_string:
+        return schema()
+    return _read_strings(schema, flask.request.args.to_dict(flat=False))
 
 
 def read_form(schema: type[_Schema]) -> _Schema:
@@ -158,7 +167,7 @@ def _read_strings(schema: type[_Schema], unsafe_values: Mapping[str, list[str]])
         raise errors.from_pydantic(error) from None
 
 
-def answer(result: Any, route: Route) -> Any:
+def answer(result: Any, route: Route, *, checked: bool) -> Any:
     """Turn what a view returned into the answer: a Page or data becomes JSON, a page's HTML goes as it is."""
     if route.kind == "page" or isinstance(result, Response):
         return result
@@ -168,15 +177,22 @@ def answer(result: Any, route: Route) -> Any:
         body = result
     else:
         body = {"data": result}
-    if flask.current_app.testing and route.answer is not None:
+    if checked and route.answer is not None:
         _check_answer(body["data"], route)
     return json_response(body, route.status)
+
+
+class JsonResponse(flask.Response):
+    """A finished answer: its length is known and it leads nowhere, so its headers go out as they are."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        return self.headers
 
 
 def json_response(body: Any, status: int = 200) -> flask.Response:
     """Return a JSON answer; ids and times are written by orjson, times in UTC with a Z."""
     raw = orjson.dumps(body, default=_plain, option=_JSON_OPTIONS)
-    return flask.Response(raw, status, mimetype="application/json")
+    return JsonResponse(raw, status, content_type="application/json")
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection, CursorResult, Row
+from sqlalchemy.exc import DBAPIError
 
 from tenants.session import TenantSession
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 AnyRow: TypeAlias = (
     "Row[*tuple[Any, ...]]"  # a row of a prepared statement, read by the names of its columns
 )
+
+_log = structlog.get_logger(__name__)
 
 
 class NoUnitError(RuntimeError):
@@ -61,7 +65,7 @@ class Unit:
 
     def rows(self, statement: Any, parameters: Mapping[str, Any]) -> list[AnyRow]:
         """Run a prepared Core select and return its rows."""
-        return list(self.connection.execute(statement, parameters).all())
+        return self.connection.execute(statement, parameters).all()  # type: ignore[return-value]  # a list
 
     def flush(self) -> None:
         if self._session is not None:
@@ -70,7 +74,15 @@ class Unit:
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
-        self.connection.close()
+        try:
+            if self.read_only and not self.connection.invalidated:
+                # There is nothing to undo, and after a ROLLBACK psycopg forgets every prepared statement.
+                self.connection.commit()
+        except DBAPIError as error:
+            # A reader has nothing to lose: what it read is whole, and the pool drops the connection.
+            _log.warning("the end of a reading transaction failed", error=str(error.orig))
+        finally:
+            self.connection.close()
 
 
 _unit: ContextVar[Unit | None] = ContextVar("saas_unit", default=None)

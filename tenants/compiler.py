@@ -31,9 +31,10 @@ class GuardedCompiler(NoRawSql):
         self.verdict = Verdict(tuple(sorted(names)), tuple(self._writes))
 
     def _bind_name(self, bind: BindParameter[Any]) -> str:
-        name: str | None = self.bind_names.get(bind)  # type: ignore[attr-defined]
-        refuse(name is None, "an account bind did not reach the statement")
-        return str(name)
+        # By key: an INSERT renders a copy of the bind that has the column's type.
+        names = {b.key: name for b, name in self.bind_names.items()}  # type: ignore[attr-defined]
+        refuse(bind.key not in names, "an account bind did not reach the statement")
+        return str(names[bind.key])
 
     # -- reading ---------------------------------------------------------------------------------------
 
@@ -47,13 +48,12 @@ class GuardedCompiler(NoRawSql):
         self, text: str, select: Any, compile_state: Any, columns: Any, froms: Any, *rest: Any
     ) -> str:
         refuse(select._hints or select._statement_hints, "a hint is raw SQL")
-        refuse(isinstance(select._distinct, str), "raw SQL in distinct()")
         scan = self._prove(froms, select._where_criteria)
+        selected = [entry[3] for entry in compile_state.columns_plus_names]
+        refuse(scan.hides_columns and any(map(_is_star, selected)), "* would read hidden columns")
         position = self._insert_arms.pop(len(self.stack), None)  # type: ignore[attr-defined]
         if position is not None:
-            self._check_selected_account(
-                scan, [entry[3] for entry in compile_state.columns_plus_names][position]
-            )
+            self._check_selected_account(scan, selected[position])
         return super()._compose_select_body(text, select, compile_state, columns, froms, *rest)  # type: ignore[misc,no-any-return]
 
     def _prove(self, froms: Any, criteria: Any) -> Scan:
@@ -156,18 +156,20 @@ class GuardedCompiler(NoRawSql):
         if changed is None:
             return  # ON CONFLICT DO NOTHING
         refuse(OWNER in map(_key, dict(changed)), f"{OWNER} of a row never changes")
-        reachable = (
+        # MariaDB updates the row that any unique key hits, so each must lead to rows that may be reached.
+        uniques = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
+        indexes = [index for index in table.indexes if index.unique]
+        keys: list[Any] = [table.primary_key, *uniques, *indexes]
+        firsts = [next(iter(key.columns), None) for key in keys]
+        mine = (
             (OWNER,) if self.ownership.owns(table) else self.ownership.global_tables[table.key].keys
         )
-        uniques = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
-        firsts = [
-            next(iter(u.columns), None) for u in (*uniques, *(i for i in table.indexes if i.unique))
-        ]
-        firsts.append(next(iter(table.primary_key.columns), None))
-        refuse(
-            reachable and any(f is None or f.name not in reachable for f in firsts),
-            "an upsert could hit a foreign row",
-        )
+        foreign = mine and any(first is None or first.name not in mine for first in firsts)
+        refuse(foreign, "an upsert could hit a foreign row")
+
+
+def _is_star(column: Any) -> bool:
+    return isinstance(column, ColumnClause) and column.is_literal and column.name == "*"
 
 
 def _key(key: Any) -> Any:

@@ -57,7 +57,7 @@ def check_values(anchors: tuple[str, ...], parameter_sets: Any, account_id: UUID
     """Raise ForeignTenantError unless every account bind of every parameter set is the entered account."""
     for parameters in parameter_sets:
         for name in anchors:
-            value = parameters[name]
+            value = parameters.get(name)
             # The very type, because an object of another class may call itself equal to anything.
             if type(value) is not UUID or value != account_id:
                 raise ForeignTenantError(f"bound account {value!r} is not the entered one")

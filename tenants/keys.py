@@ -6,11 +6,13 @@ foreign object *moves the row*. The helpers here spell the join and mark only th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint
-from sqlalchemy.orm import relationship
+from sqlalchemy.orm import Mapper, relationship
 
+from tenants.errors import UnownedTableError
 from tenants.ownership import OWNER
 
 
@@ -41,3 +43,18 @@ def to_many(me: str, target: str, column: str, **options: Any) -> Any:
     """Relate model ``me`` to many ``target`` through ``target.column``; account ids are compared, never written."""
     join = f"and_(remote({target}.{OWNER}) == {me}.{OWNER}, remote(foreign({target}.{column})) == {me}.id)"
     return relationship(target, primaryjoin=join, **options)
+
+
+def check_relationships(mappers: Iterable[Mapper[Any]]) -> None:
+    """Raise UnownedTableError for every relationship that would write an ``account_id``, and so move rows."""
+    faults = [
+        f"{mapper.class_.__name__}.{relation.key}"
+        for mapper in mappers
+        for relation in mapper.relationships
+        if not relation.viewonly
+        and any(written.name == OWNER for _, written in relation.synchronize_pairs)
+    ]
+    if faults:
+        raise UnownedTableError(
+            f"these relationships write {OWNER}; use to_one() or to_many(): {', '.join(faults)}"
+        )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, MetaData, Table, UniqueConstraint, Uuid
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from tenants.errors import UnownedTableError
@@ -77,6 +78,12 @@ class Ownership:
     def knows(self, table: Table) -> bool:
         """Return True for a table of this very metadata: one of the same name elsewhere is another table."""
         return table.metadata is self.metadata and self.metadata.tables.get(table.key) is not None
+
+    def hides(self, column: ColumnClause[Any]) -> bool:
+        """Return True for a column that the tenant engine never reads (``info["hidden"]`` of its table)."""
+        table = base_table(column.table)
+        tables = self.tables if table is None else [table]
+        return any(column.name in getattr(t, "info", {}).get("hidden", ()) for t in tables)
 
     def privileges(self, table: Table) -> tuple[str, ...]:
         """Return what the tenant engine may do with a table (``info["app"]``): the guard and the grants agree."""

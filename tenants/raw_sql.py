@@ -15,7 +15,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.types import NullType, TypeEngine
 
 from tenants.errors import UnscopableStatementError
-from tenants.ownership import Ownership, base_table
+from tenants.ownership import Ownership
 from tenants.safe_words import (
     MARK,
     POSTGRESQL_OPERATORS,
@@ -43,12 +43,10 @@ class NoRawSql:
     def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> NoReturn:
         raise UnscopableStatementError(f"raw SQL cannot be scoped: {str(textclause)[:80]!r}")
 
-    visit_textual_select = visit_tstring = visit_fromclause = visit_index = visit_textclause
+    visit_tstring = visit_fromclause = visit_textclause
 
     def visit_sequence(self, sequence: Any, **kw: Any) -> NoReturn:
         raise UnscopableStatementError("a sequence is shared by all accounts")
-
-    visit_next_value_func = visit_sequence
 
     def visit_column(self, column: Any, *args: Any, **kw: Any) -> str:
         name = column.name
@@ -56,12 +54,12 @@ class NoRawSql:
             column.is_literal and not SAFE_LITERAL.fullmatch(name),
             f"raw SQL cannot be scoped: {str(name)[:80]!r}",
         )
-        hidden = getattr(base_table(column.table), "info", {}).get("hidden", ())
-        refuse(name in hidden, f"column {name!r} is never read on this engine")
+        refuse(self.ownership.hides(column), f"column {name!r} is never read on this engine")
         return super().visit_column(column, *args, **kw)  # type: ignore[misc,no-any-return]
 
     def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
-        known = func.name.lower() in SAFE_FUNCTIONS | self.ownership.safe_functions
+        name = func.name.lower()
+        known = name in SAFE_FUNCTIONS or name in self.ownership.safe_functions
         known = known and [p.lower() for p in func.packagenames] in ([], ["pg_catalog"])
         refuse(
             not known,
@@ -97,13 +95,6 @@ class NoRawSql:
             self.dialect.name == "postgresql" and word in POSTGRESQL_OPERATORS
         )
         refuse(not known, f"unknown operator {operator.opstring!r}")
-
-    def visit_clauselist(self, clauselist: Any, **kw: Any) -> str:
-        refuse(
-            clauselist.operator is None and len(clauselist.clauses) > 1,
-            "a list of clauses without an operator",
-        )
-        return _closed(clauselist, super().visit_clauselist(clauselist, **kw))  # type: ignore[misc]
 
     def visit_expression_clauselist(self, clauselist: Any, **kw: Any) -> str:
         return _closed(clauselist, super().visit_expression_clauselist(clauselist, **kw))  # type: ignore[misc]
@@ -156,7 +147,7 @@ def plain_bind(value: Any, type_: TypeEngine[Any]) -> bool:
 
     Another type could turn the value into another one on its way to the database.
     """
-    if not isinstance(value, BindParameter) or value.expanding:
+    if not isinstance(value, BindParameter) or value.expanding or value.literal_execute:
         return False
     same = type(value.type) in (type(type_), NullType) and not value.type._variant_mapping
     return same or value.type is type_

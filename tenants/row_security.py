@@ -9,15 +9,27 @@ pooler. https://www.postgresql.org/docs/15/ddl-rowsecurity.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Table, event, text
 
-from tenants.errors import UnsafeDatabaseRoleError
+from tenants.errors import ForeignTenantError
 from tenants.ownership import OWNER, Ownership
-from tenants.scope import current_account_id
+from tenants.role_check import check_role
+from tenants.scope import current_account_id, entered_account_id
+
+__all__ = [
+    "DatabaseRoles",
+    "apply_policies",
+    "begin_with_account",
+    "begin_without_account",
+    "check_role",
+    "enable_statements",
+    "policy_statements",
+]
 
 # nullif: after a SET LOCAL ended the setting is '', not NULL. The sub-select is evaluated once, not per row.
 _ENTERED = f"{OWNER} = (SELECT nullif(current_setting('app.account_id', true), '')::uuid)"
@@ -38,10 +50,21 @@ class DatabaseRoles:
 def begin_with_account(engine: Engine) -> None:
     """Make every transaction of this engine begin with the entered account set (PostgreSQL, AUTOCOMMIT engine)."""
     event.listen(engine, "begin", _begin_in_account)
+    event.listen(engine, "before_cursor_execute", _stay_in_account)
 
 
 def _begin_in_account(connection: Connection) -> None:
-    _begin(connection, f"; SET LOCAL app.account_id = '{_uuid(current_account_id())}'")
+    account_id = current_account_id()
+    if type(account_id) is not UUID:  # it is interpolated into SQL text, so nothing else may pass
+        raise TypeError(f"an account id is a uuid.UUID, not {type(account_id).__name__}")
+    _begin(connection, f"; SET LOCAL app.account_id = '{account_id}'")
+    connection.info[OWNER] = account_id
+
+
+def _stay_in_account(connection: Connection, *_: Any) -> None:
+    # The database still serves the account that the transaction began with, whichever is entered by now.
+    if connection.info.get(OWNER) != entered_account_id():
+        raise ForeignTenantError("this transaction began inside another account")
 
 
 def begin_without_account(engine: Engine) -> None:
@@ -52,14 +75,8 @@ def begin_without_account(engine: Engine) -> None:
 def _begin(connection: Connection, setting: str) -> None:
     mode = " READ ONLY" if connection.get_execution_options().get("read_only") else ""
     # One simple-protocol message: no extra round trip for the setting.
-    with connection.connection.cursor() as cursor:
+    with closing(connection.connection.cursor()) as cursor:
         cursor.execute(f"BEGIN{mode}{setting}")
-
-
-def _uuid(value: Any) -> UUID:
-    if type(value) is not UUID:  # interpolated into SQL text, so nothing else may pass
-        raise TypeError(f"an account id is a uuid.UUID, not {type(value).__name__}")
-    return value
 
 
 def enable_statements(table_name: str) -> list[str]:
@@ -105,7 +122,7 @@ def policy_statements(
         if ownership.owns(table):
             yield from enable_statements(table.name)
             yield from _policies(table, roles, known_roles, policies)
-        yield from _grants(table, roles, known_roles, ownership.owns(table))
+        yield from _grants(table, roles, known_roles, ownership)
 
 
 def _policies(
@@ -126,53 +143,26 @@ def _policies(
             yield f'ALTER POLICY {name} ON "{table.name}" TO "{role}"'
 
 
-def _grants(table: Table, roles: DatabaseRoles, known: set[str], owned: bool) -> Iterator[str]:
+def _grants(
+    table: Table, roles: DatabaseRoles, known: set[str], ownership: Ownership
+) -> Iterator[str]:
     if roles.app in known and roles.app != roles.owner:
         yield f'REVOKE ALL ON "{table.name}" FROM "{roles.app}"'
-        for privilege in table.info.get("app", ("SELECT", "INSERT", "UPDATE", "DELETE")):
-            yield f'GRANT {privilege}{_columns(table, privilege)} ON "{table.name}" TO "{roles.app}"'
+        for privilege in ownership.privileges(table):
+            if (columns := _columns(table, privilege)) is not None:
+                yield f'GRANT {privilege}{columns} ON "{table.name}" TO "{roles.app}"'
     if roles.system in known and roles.system not in (roles.owner, roles.app):
-        verbs = "SELECT" if owned else "SELECT, INSERT, UPDATE, DELETE"
+        verbs = "SELECT" if ownership.owns(table) else "SELECT, INSERT, UPDATE, DELETE"
         yield f'REVOKE ALL ON "{table.name}" FROM "{roles.system}"'
         yield f'GRANT {verbs} ON "{table.name}" TO "{roles.system}"'
 
 
-def _columns(table: Table, privilege: str) -> str:
-    """Return the column list of a grant: hidden columns are never read, keys never change."""
+def _columns(table: Table, privilege: str) -> str | None:
+    """Return the column list of a grant, None for none: hidden columns are never read, keys never change."""
     if privilege == "SELECT" and "hidden" in table.info:
         names = [c.name for c in table.c if c.name not in table.info["hidden"]]
     elif privilege == "UPDATE":
         names = [c.name for c in table.c if not c.primary_key]
     else:
         return ""
-    return " (" + ", ".join(f'"{name}"' for name in names) + ")"
-
-
-def check_role(connection: Connection, ownership: Ownership) -> None:
-    """Raise UnsafeDatabaseRoleError with every way in which this connection's role could pass the policies by."""
-    role = connection.execute(
-        text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
-    ).one()
-    faults = [f"{role.rolname} is a superuser"] if role.rolsuper else []
-    faults += [f"{role.rolname} has BYPASSRLS"] if role.rolbypassrls else []
-    tables = connection.execute(
-        text(
-            "SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS secured,"
-            " pg_has_role(current_user, c.relowner, 'MEMBER') AS owned, has_table_privilege(c.oid, 'TRUNCATE') AS truncates"
-            " FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')"
-        )
-    ).all()
-    ours = {table.name for table in ownership.owned_tables}
-    for table in tables:
-        faults += [f"{role.rolname} owns {table.relname}"] if table.owned else []
-        faults += (
-            [f"{role.rolname} may TRUNCATE {table.relname}"]
-            if table.truncates and not table.owned
-            else []
-        )
-        if table.relname in ours and not table.secured:
-            faults.append(f"row-level security is not forced on {table.relname}")
-    if faults:
-        raise UnsafeDatabaseRoleError(
-            "; ".join(faults) + ". Run `flask db roles` and use its roles in DATABASE_URL"
-        )
+    return " (" + ", ".join(f'"{name}"' for name in names) + ")" if names else None

@@ -2,6 +2,11 @@
 
 import re
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # A plain word: a field of extract(), a collation, a name whose quoting was switched off.
 SAFE_WORD = re.compile(r"\w{1,64}")
 
@@ -29,25 +34,30 @@ SAFE_TYPE = re.compile(
 
 # Operators for .op(): none is a comment anywhere (-- /* #), none binds more loosely than AND (|| and XOR do on
 # MariaDB, where they mean OR and exclusive or: write .concat() instead).
-SAFE_OPERATORS = frozenset(
+SAFE_OPERATORS = _words(
     """
     = != <> < <= > >= <=> + - * / % ^ & | && ~ ! << >> -> ->> @> <@ @@ @? ~* !~ !~* ~~ ~~* !~~ !~~* ^@ <-> <#> <+>
-    <% %> <<% %>> -|- &< &> <<| |>> &<| |&>
-    """.split()
-    + """
-    LIKE,NOT LIKE,ILIKE,NOT ILIKE,SIMILAR TO,NOT SIMILAR TO,REGEXP,NOT REGEXP,RLIKE,NOT RLIKE,GLOB,NOT GLOB,MATCH,DIV,MOD
-    IS,IS NOT,IS DISTINCT FROM,IS NOT DISTINCT FROM,AT TIME ZONE,OVERLAPS
-    """.strip()
-    .replace("\n", ",")
-    .replace("    ", "")
-    .split(",")
-)
+    <% %> <<% %>> -|- &< &> <<| |>> &<| |&> LIKE ILIKE REGEXP RLIKE GLOB MATCH DIV MOD IS OVERLAPS
+    """
+) | {
+    *(
+        "NOT LIKE",
+        "NOT ILIKE",
+        "NOT REGEXP",
+        "NOT RLIKE",
+        "NOT GLOB",
+        "SIMILAR TO",
+        "NOT SIMILAR TO",
+        "IS NOT",
+    ),
+    *("IS DISTINCT FROM", "IS NOT DISTINCT FROM", "AT TIME ZONE"),
+}
 # "#" opens a comment on MariaDB and "?" is a parameter on SQLite, so these are for PostgreSQL alone.
-POSTGRESQL_OPERATORS = frozenset("# #> #>> #- ? ?| ?& || |/ ||/".split())
+POSTGRESQL_OPERATORS = _words("# #> #>> #- ? ?| ?& || |/ ||/")
 
 # Functions that read their arguments and nothing else. query_to_xml('select …'), set_config(…), dblink(…), a definer
 # function of your own and the like are not here, and so refused.
-SAFE_FUNCTIONS = frozenset(
+SAFE_FUNCTIONS = _words(
     """
     count sum avg min max total every bool_and bool_or array_agg string_agg group_concat aggregate_strings listagg
     json_agg jsonb_agg json_object_agg jsonb_object_agg json_group_array json_group_object json_arrayagg json_objectagg
@@ -56,8 +66,8 @@ SAFE_FUNCTIONS = frozenset(
     lower upper initcap length char_length character_length octet_length concat concat_ws substr substring left right
     trim btrim ltrim rtrim replace translate reverse repeat lpad rpad position instr strpos starts_with split_part
     ascii chr char hex unhex md5 sha1 sha2 sha256 encode decode convert_to quote_literal to_char to_number
-    coalesce nullif ifnull if greatest least abs ceil ceiling floor round trunc mod power pow sqrt exp ln log sign random
-    now current_timestamp current_date current_time localtime localtimestamp clock_timestamp statement_timestamp
+    coalesce nullif ifnull if greatest least abs ceil ceiling floor round trunc mod power pow sqrt exp ln log sign
+    random now current_timestamp current_date current_time localtime localtimestamp clock_timestamp statement_timestamp
     utc_timestamp sysdate date time datetime julianday strftime unixepoch unix_timestamp from_unixtime
     date_trunc date_part date_add date_sub date_format age make_interval make_date to_timestamp timestampdiff datediff
     year month day hour minute second
@@ -68,9 +78,5 @@ SAFE_FUNCTIONS = frozenset(
     unnest generate_series array_length array_position array_to_string string_to_array cardinality
     grouping grouping_sets cube rollup cast convert gen_random_uuid uuid to_tsvector to_tsquery plainto_tsquery
     websearch_to_tsquery ts_rank ts_headline similarity word_similarity pg_column_size bernoulli system
-    """.split()
+    """
 )
-
-SAFE_OPERATOR = re.compile(
-    r"[-~!@#%^&*/<>=|?+]{1,5}|(NOT )?(LIKE|ILIKE|REGEXP)", re.I
-)  # temporary, until guard.py uses SAFE_OPERATORS

@@ -51,6 +51,13 @@ class TenantSession(Session):
             raise ForeignTenantError("a tenant session talks to its own engine only")
         return bind
 
+    def connection(self, *args: Any, **options: Any) -> Connection:
+        """Return the connection of this session's own bind; raises ForeignTenantError for any other engine."""
+        connection = super().connection(*args, **options)
+        if self.bind not in (connection, connection.engine):
+            raise ForeignTenantError("a tenant session talks to its own engine only")
+        return connection
+
     def get(self, *args: Any, **options: Any) -> Any:
         self.check_owner()
         return super().get(*args, **options)
@@ -59,9 +66,12 @@ class TenantSession(Session):
         self.check_owner()
         return super().get_one(*args, **options)
 
-    def merge(self, *args: Any, **options: Any) -> Any:
+    def merge(self, instance: Any, *, load: bool = True, **options: Any) -> Any:
+        """Merge as SQLAlchemy does, but never without loading: an object nobody looked up has no proven owner."""
         self.check_owner()
-        return super().merge(*args, **options)
+        if not load:
+            raise ForeignTenantError("merge(load=False) takes an object on trust")
+        return super().merge(instance, **options)
 
 
 def scoped(statement: Any) -> Any:

@@ -27,6 +27,7 @@ _RETRY_SECONDS = 5.0  # how long Redis is left alone once it did not answer
 _SWEEP_EVERY = 1000  # questions between two sweeps of the memory
 
 _log = structlog.get_logger(__name__)
+_importing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,16 @@ class Counters:
         """Whether all processes count together as set up."""
         if not self._redis_url:
             return True
+        _import_limits()
         return time.monotonic() >= self._away_until and bool(self._shared.storage.check())
 
     def _ask(self, question: "_Question", limit: Limit, key: str) -> int:
         """Ask Redis when it is set and answers, else the memory of this process."""
-        from limits.errors import StorageError
-
+        storage_error = _import_limits()
         if self._redis_url and self._may_try_redis():
             try:
                 answer = question(self._shared, _item(limit), key)
-            except StorageError as error:
+            except storage_error as error:
                 self._redis_went(error)
             else:
                 self._redis_came()
@@ -139,6 +140,13 @@ class Counters:
         storage = cast("MemoryStorage", self._local.storage)
         for key in [key for key, events in list(storage.events.items()) if not events]:
             storage.clear(key)
+
+
+def _import_limits() -> type[Exception]:
+    """Import the library, one thread at a time; its modules import each other, and two threads would see halves."""
+    with _importing:
+        from limits.errors import StorageError
+    return StorageError
 
 
 @cache

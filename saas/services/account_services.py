@@ -64,7 +64,7 @@ def update_account(actor: Actor, *, name: str) -> Account:
     """Change the account's name."""
     require(actor, Permission.ACCOUNT_UPDATE)
     with database.unit_of_work() as unit:
-        account_model = _own(unit)
+        account_model = _own(unit, for_change=True)
         account_model.name = name
         changes = changed(account_model, "name")
         if changes:
@@ -106,7 +106,7 @@ def open_account(unit: Unit, identity_id: UUID, email: str, *, name: str, userna
 def _set_status(actor: Actor, status: str, event: AuditEvent, reason: str) -> Account:
     require_staff(actor)
     with database.unit_of_work() as unit:
-        account_model = _own(unit)
+        account_model = _own(unit, for_change=True)
         account_model.status = status
         changes = changed(account_model, "status")
         if changes:
@@ -114,8 +114,9 @@ def _set_status(actor: Actor, status: str, event: AuditEvent, reason: str) -> Ac
     return account_model
 
 
-def _own(unit: Unit) -> Account:
-    account_model: Account | None = unit.session.scalar(select(Account))
+def _own(unit: Unit, *, for_change: bool = False) -> Account:
+    statement = select(Account).with_for_update() if for_change else select(Account)
+    account_model: Account | None = unit.session.scalar(statement)
     if account_model is None:
         raise errors.NotFoundError
     return account_model

@@ -62,7 +62,7 @@ def update_project(
     """Change name or description (None: leave it); raises NotFoundError, NameAlreadyExistsError."""
     require(actor, Permission.PROJECT_UPDATE)
     with database.unit_of_work() as unit:
-        project_model = _find(unit, project_id)
+        project_model = _find(unit, project_id, for_change=True)
         project_model.name = project_model.name if name is None else name
         project_model.description = (
             project_model.description if description is None else description
@@ -78,15 +78,17 @@ def delete_project(actor: Actor, *, project_id: UUID) -> None:
     """Delete a project for good; raises NotFoundError for an id that this account does not have."""
     require(actor, Permission.PROJECT_DELETE)
     with database.unit_of_work() as unit:
-        project_model = _find(unit, project_id)
+        project_model = _find(unit, project_id, for_change=True)
         unit.session.delete(project_model)
         unit.flush()
         record(AuditEvent.PROJECT_DELETED, actor=actor, target=project_model)
 
 
-def _find(unit: Unit, project_id: UUID) -> Project:
+def _find(unit: Unit, project_id: UUID, *, for_change: bool = False) -> Project:
     # The session adds the account's criterion: a foreign id is not found, like one that never was.
-    project_model = unit.session.scalar(select(Project).where(Project.id == project_id))
+    statement = select(Project).where(Project.id == project_id)
+    # Locked, so that of two who change it at once the second sees what the first left: perhaps nothing.
+    project_model = unit.session.scalar(statement.with_for_update() if for_change else statement)
     if project_model is None:
         raise errors.NotFoundError
     return project_model

@@ -174,9 +174,10 @@ def begin_session(
         user_id=user_id, created_at=now, last_seen_at=now, expires_at=now + _lengths[remember],
         ip=clean(client.ip, 45), user_agent=clean(client.user_agent, 256),
     )  # fmt: skip
+    # The seat first: the session's foreign key shares a lock on it, which two at once could not both widen.
+    unit.session.execute(update(User).where(User.id == user_id).values(last_used_at=now))
     unit.session.add(session_model)
     unit.flush()
-    unit.session.execute(update(User).where(User.id == user_id).values(last_used_at=now))
     found = find_actor(unit.account_id, token)
     if found is None:
         raise errors.SuspendedError  # suspended between the look and the lock

@@ -128,7 +128,7 @@ def _seat(unit: Unit, actor: Actor, identity_id: UUID, username: str, role_keys:
 
 
 def _find_below(unit: Unit, actor: Actor, user_id: UUID) -> User:
-    user_model = unit.session.scalar(select(User).where(User.id == user_id))
+    user_model = unit.session.scalar(select(User).where(User.id == user_id).with_for_update())
     if user_model is None:
         raise errors.NotFoundError
     if user_model.id == actor.id:

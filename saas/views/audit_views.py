@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from saas.actor import Actor
+from saas.audit import chain
 from saas.paging import Page
 from saas.schemas.audit_schemas import ListEventsIn
 from saas.services import audit_services
@@ -25,9 +26,14 @@ def list_events(actor: Actor, query: ListEventsIn) -> Page:
         since=query.since,
         until=query.until,
     )
-    return Page([dict(row._mapping) for row in page.items], page.next_cursor)
+    return Page([_out(row) for row in page.items], page.next_cursor)
 
 
 def read_event(actor: Actor, event_id: UUID) -> dict[str, Any]:
     """GET /api/audit-events/<event_id>."""
-    return dict(audit_services.read_event(actor, event_id=event_id)._mapping)
+    return _out(audit_services.read_event(actor, event_id=event_id))
+
+
+def _out(row: Any) -> dict[str, Any]:
+    # The time as it was digested, so that whoever reads this can recompute the chain.
+    return {**row._mapping, "time": chain.as_text(row.time)}

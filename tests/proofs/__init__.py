@@ -1,0 +1,1 @@
+"""The long proofs: a model against the product, interleaving, races, and databases that go away."""

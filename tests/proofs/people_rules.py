@@ -1,0 +1,237 @@
+"""What the machine does with people: signing in and out, switching, addresses, passwords, suspending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from saas import errors
+from saas.actor import system_actor
+from saas.services import account_services, user_services
+from tests.proofs import unrestricted
+from tests.proofs.machine import MADE_UP, STRONG, Call, Machine
+from tests.proofs.oracle import Account, Seat, Visit
+
+WHO = st.integers(0, 127)
+PICK = st.integers(0, 63)
+MOST_ACCOUNTS = 6
+
+
+class PeopleRules(Machine):
+    """Rules about people. An integer picks who and what: cheap to draw, and it shrinks."""
+
+    def pick(self, who: int) -> Visit:
+        """Pick a browser; three times of four it signs in first if nobody is signed in with it."""
+        visit = self.visits[who % len(self.visits)]
+        if who // len(self.visits) % 4 and self.oracle.seat_of(visit) is None:
+            self.sign_in_with(visit, visit.person.password)
+        return visit
+
+    def sign_in_with(self, visit: Visit, password: str, email: str | None = None) -> None:
+        person = visit.person
+        known = email is None and password == person.password
+        entered = self.oracle.entered_by_sign_in(person) if known else 40101
+        body = {"email": email or person.email, "password": password, "remember": self.number % 2 == 0}
+        answer = self.send(visit, "POST", "/api/login", body)
+        if self.refused(answer, entered if isinstance(entered, int) else None):
+            return
+        assert isinstance(entered, Seat)
+        before, old = Visit(person, visit.browser, visit.session), self.oracle.seat_of(visit)
+        self.signed_in(visit, entered, "sign-in")
+        if old is not None:
+            self.session_ended(before, "sign-out")
+
+    @rule(who=WHO, how=PICK)
+    def sign_in(self, who: int, how: int) -> None:
+        visit = self.visits[who % len(self.visits)]
+        if how % 8 == 0:
+            self.sign_in_with(visit, "wrong " + visit.person.password)
+        elif how % 8 == 1:
+            self.sign_in_with(visit, visit.person.password, f"nobody.{visit.person.mark}@example.com")
+        elif how % 8 == 2:
+            self.sign_in_with(visit, visit.person.password.upper())
+        else:
+            self.sign_in_with(visit, visit.person.password)
+
+    @rule(who=WHO)
+    def sign_out(self, who: int) -> None:
+        visit = self.visits[who % len(self.visits)]
+        alive = self.oracle.seat_of(visit) is not None
+        answer = self.send(visit, "POST", "/api/logout")
+        assert (answer.status, answer.json) == (200, {"message": "success"})
+        assert visit.browser.cookie is None
+        if alive:
+            self.session_ended(visit, "sign-out")
+        visit.session = None
+
+    def session_ended(self, visit: Visit, how: str) -> None:
+        """Note the end of a session; the log of its account names the person by their seat there."""
+        assert visit.session is not None
+        self.oracle.end_sessions([visit.session])
+        seat, target = visit.session.seat, ("session", visit.session.id, how)
+        self.happened(seat.account, "session.ended", "d", seat, target, data={"how": how})
+
+    @rule(who=WHO, where=PICK)
+    def switch_account(self, who: int, where: int) -> None:
+        visit = self.pick(who)
+        ids = [*(seat.account.id for seat in visit.person.seats), *self.oracle.accounts, MADE_UP]
+        wanted = ids[where % len(ids)]
+        old = self.oracle.seat_of(visit)
+        answer = self.send(visit, "POST", "/api/session/account", {"account_id": str(wanted)})
+        open_seats = [s for s in visit.person.seats if s.open and s.account.id == wanted]
+        if self.refused(answer, 40102 if old is None else None if open_seats else 40401):
+            return
+        before = Visit(visit.person, visit.browser, visit.session)
+        self.signed_in(visit, open_seats[0], "switch")
+        self.session_ended(before, "sign-out")
+
+    @rule(who=WHO, how=PICK)
+    def register(self, who: int, how: int) -> None:
+        visit = self.pick(who)
+        if how % 8 == 0 and len(self.oracle.accounts) < MOST_ACCOUNTS:
+            self.register_new()
+            return
+        taken = self.oracle.people[how % len(self.oracle.people)].email
+        spelled = [taken, taken.upper(), taken.lower(), f" {taken} "][how % 4]
+        weak = how % 5 == 0
+        body = {"username": "nobody", "email": spelled, "password": "password1" if weak else STRONG.format("x")}
+        answer = self.send(visit, "POST", "/api/register", body)
+        assert self.refused(answer, 42201 if weak else 40902)
+
+    @rule(who=WHO)
+    def create_account(self, who: int) -> None:
+        visit = self.pick(who)
+        if len(self.oracle.accounts) >= MOST_ACCOUNTS:
+            self.read_own_user(who)
+            return
+        seat = self.oracle.seat_of(visit)
+        mark = visit.person.mark
+        name = f"house {self.number} {mark}"
+        answer = self.send(visit, "POST", "/api/accounts", {"name": name})
+        if self.refused(answer, self.oracle.refusal(visit)):
+            return
+        assert seat is not None
+        told = answer.json["data"]
+        account = Account(UUID(told["id"]), name, mark)
+        assert (told["name"], told["status"]) == (name, "active")
+        (user,) = unrestricted.rows(self.world.eye, "users", account_id=account.id)
+        assert user["identity_id"] == visit.person.id
+        self.opened(account, visit.person, user, seat.username)
+
+    @rule(who=WHO, how=PICK)
+    def change_email(self, who: int, how: int) -> None:
+        visit = self.pick(who)
+        person, seat = visit.person, self.oracle.seat_of(visit)
+        other = self.oracle.people[how % len(self.oracle.people)]
+        fresh = f"N{self.number}.{person.mark}@example.com"
+        new = [fresh, other.email.upper(), person.email.swapcase(), fresh][how % 4]
+        right = how % 5 != 0
+        body = {"email": new, "password": person.password if right else "wrong"}
+        answer = self.send(visit, "POST", "/api/email", body)
+        taken = any(p.email.lower() == new.lower() for p in self.oracle.people if p is not person)
+        code = self.oracle.refusal(visit) or (None if right else 42202) or (40902 if taken else None)
+        if self.refused(answer, code):
+            return
+        assert seat is not None
+        assert (answer.status, answer.json) == (201, {"message": "success"})
+        if new == person.email:
+            return
+        changes = [{"field": "email", "old": person.email, "new": new}]
+        self.of_identity(seat, "identity.email_changed", changes=changes)
+        person.email = new
+
+    def of_identity(self, seat: Seat, action: str, **more: Any) -> None:
+        target = ("identity", seat.person.id, seat.person.email)
+        self.oracle.system_events.append(self.event(action, "u", seat, target, **more))
+
+    @rule(who=WHO, how=PICK)
+    def change_password(self, who: int, how: int) -> None:
+        visit = self.pick(who)
+        person, seat = visit.person, self.oracle.seat_of(visit)
+        right, weak = how % 4 != 0, how % 4 == 1
+        new = "12345678" if weak else STRONG.format(self.number)
+        body = {"current_password": person.password if right else "wrong", "new_password": new}
+        answer = self.send(visit, "POST", "/api/password", body)
+        code = self.oracle.refusal(visit) or (None if right else 42202) or (42201 if weak else None)
+        if self.refused(answer, code):
+            return
+        assert seat is not None
+        self.of_identity(seat, "identity.password_changed")
+        person.password = new
+        self.oracle.end_sessions(s for s in self.oracle.sessions_of(person) if s is not visit.session)
+
+    @rule(who=WHO, what=PICK)
+    def end_session(self, who: int, what: int) -> None:
+        visit = self.pick(who)
+        own = self.oracle.sessions_of(visit.person)
+        others = [s for s in self.oracle.sessions.values() if s.seat.person is not visit.person]
+        ended = [*own, *others[:6], None][what % (len(own) + len(others[:6]) + 1)]
+        path = f"/api/sessions/{ended.id if ended else MADE_UP}"
+        answer = self.send(visit, "DELETE", path, route="/api/sessions/<uuid:session_id>")
+        if self.refused(answer, self.oracle.refusal(visit) or (None if ended in own else 40401)):
+            return
+        self.session_ended(Visit(visit.person, visit.browser, ended), "ended by the person")
+
+    # -- staff, without HTTP: services with the system as actor ------------------------------------
+
+    @rule(where=PICK, what=PICK)
+    def suspend_or_restore_user(self, where: int, what: int) -> None:
+        """One in four suspends, the others restore; every fifth time an owner asks, for a seat that may be foreign."""
+        account = self._account(where)
+        seats = [*account.seats, *(s for a in self.oracle.accounts.values() for s in a.seats), None]
+        seat = seats[what % len(seats)]
+        owner = account.seats[0]
+        suspends, asks = where % 4 == 0, what % 5 == 0
+        service = user_services.suspend_user if suspends else user_services.restore_user
+        actor = self.actor_of(owner) if asks else system_actor(account.id, "staff")
+        reason = f"because {self.next_number()} {account.mark}"
+        code = 40401 if seat not in account.seats else 40301 if asks and seat is owner else None
+        self.staff(account, code, lambda: service(actor, user_id=seat.id if seat else MADE_UP, reason=reason))
+        wanted = "suspended" if suspends else "active"
+        if code is not None or seat is None or seat.status == wanted:
+            return
+        changes = [{"field": "status", "old": seat.status, "new": wanted}]
+        seat.status = wanted
+        if suspends:
+            self.oracle.end_sessions(s for s in self.oracle.sessions.values() if s.seat is seat)
+        action = "user.suspended" if suspends else "user.restored"
+        by = owner if asks else "staff"
+        self.happened(account, action, "u", by, ("user", seat.id, seat.username), changes=changes, reason=reason)
+
+    @rule(where=PICK, how=PICK)
+    def suspend_or_restore_account(self, where: int, how: int) -> None:
+        account = self._account(where)
+        suspends = how % 8 == 0
+        service = account_services.suspend_account if suspends else account_services.restore_account
+        actor = self.actor_of(account.seats[0]) if how % 5 == 4 else system_actor(account.id, "staff")
+        reason = f"because {self.next_number()} {account.mark}"
+        code = 40301 if actor.kind == "user" else None
+        self.staff(account, code, lambda: service(actor, reason=reason))
+        wanted = "suspended" if suspends else "active"
+        if code is not None or account.status == wanted:
+            return
+        changes = [{"field": "status", "old": account.status, "new": wanted}]
+        account.status = wanted
+        action = "account.suspended" if suspends else "account.restored"
+        target = ("account", account.id, account.name)
+        self.happened(account, action, "u", "staff", target, changes=changes, reason=reason)
+
+    def staff(self, account: Account, code: int | None, act: Callable[[], object]) -> None:
+        """Call a service inside an account and compare what it raises."""
+        self.call = Call()
+        raised = None
+        try:
+            with self.in_account(account):
+                act()
+        except errors.ProductError as error:
+            raised = error.internal_error_code
+        self.count("staff", "refused" if raised else "served")
+        assert raised == code
+
+    def _account(self, where: int) -> Account:
+        accounts = list(self.oracle.accounts.values())
+        return accounts[where // 4 % len(accounts)]

@@ -1,0 +1,113 @@
+"""What a refusal proves: status and code in the one shape, and that nothing was changed anywhere.
+
+The second half looks past every policy, as the database's superuser: what the app cannot see would
+be no proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Table, create_engine, func, or_, select
+from sqlalchemy.pool import NullPool
+from werkzeug.test import TestResponse
+
+from saas.models import OWNERSHIP
+from tests.house import House
+from tests.people import Person
+
+TRACES_OF_USE = {("sessions", "last_seen_at"), ("users", "last_used_at")}
+
+
+def said(answer: TestResponse) -> dict[str, Any]:
+    """An error's answer without what differs in every request."""
+    body: dict[str, Any] = answer.get_json()["errors"]
+    return {key: value for key, value in body.items() if key != "request_id"}
+
+
+def refused(answer: TestResponse, code: int, *fields: str) -> dict[str, Any]:
+    """Hold an answer against the one error shape and return what it said; `fields`: those named."""
+    assert answer.mimetype == "application/json", answer.get_data(as_text=True)
+    body = answer.get_json()
+    assert body.keys() == {"errors"}
+    assert body["errors"].keys() == {
+        "display_error",
+        "internal_error_code",
+        "field_errors",
+        "request_id",
+    }
+    assert (answer.status_code, body["errors"]["internal_error_code"]) == (code // 100, code), body
+    assert body["errors"]["request_id"] == answer.headers["X-Request-ID"]
+    assert body["errors"]["display_error"].endswith((".", "?"))
+    if fields:
+        assert [each["field"] for each in body["errors"]["field_errors"]] == list(fields), body
+    return said(answer)
+
+
+@contextmanager
+def superuser(house: House) -> Iterator[Connection]:
+    """A connection that no policy and no guard holds back."""
+    with _engine(house.urls.superuser_url).connect() as connection:
+        yield connection
+        connection.commit()
+
+
+@cache
+def _engine(url: str) -> Engine:
+    return create_engine(url, poolclass=NullPool)  # nothing stays open when the database is dropped
+
+
+def look(house: House, statement: Any) -> list[Any]:
+    """Rows of a statement, past every policy."""
+    with superuser(house) as connection:
+        return list(connection.execute(statement).all())
+
+
+def change(house: House, statement: Any) -> int:
+    """Change rows behind the product's back; how many were changed."""
+    with superuser(house) as connection:
+        return int(connection.execute(statement).rowcount)
+
+
+@contextmanager
+def nothing_changes(house: House, *people: Person) -> Iterator[None]:
+    """Hold that a block changes no row of these people and their accounts, and adds none elsewhere.
+
+    That covers the audit log: a refusal with 403 or 404 leaves no event in anybody's chain.
+    """
+    before = _state(house, people)
+    yield
+    after = _state(house, people)
+    assert after.keys() == before.keys()
+    for name in before:
+        assert after[name] == before[name], f"{name} was changed"
+
+
+def _state(house: House, people: tuple[Person, ...]) -> dict[str, Any]:
+    accounts = {person.account_id for person in people}
+    identities = {person.identity_id for person in people}
+    with superuser(house) as connection:
+        return {
+            table.name: (
+                connection.scalar(select(func.count()).select_from(table)),
+                _rows(connection, table, accounts, identities),
+            )
+            for table in OWNERSHIP.metadata.sorted_tables
+        }
+
+
+def _rows(
+    connection: Connection, table: Table, accounts: set[UUID], identities: set[UUID]
+) -> list[Any]:
+    columns = [c for c in table.columns if (table.name, c.name) not in TRACES_OF_USE]
+    owned = {"account_id": accounts, "identity_id": identities}
+    if table.name == "identities":
+        owned = {"id": identities}
+    chosen = [table.c[name].in_(values) for name, values in owned.items() if name in table.c]
+    if not chosen:
+        return []
+    return sorted(map(str, connection.execute(select(*columns).where(or_(*chosen))).all()))

@@ -1,0 +1,150 @@
+"""The whole URL list, written out: what is added or taken away shows as a difference here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import flask
+import pytest
+
+from saas.permissions import Permission
+from saas.routes import API, PAGES, ROUTES
+from saas.routing import PUBLIC, SIGNED_IN, Route, RouteTableError, add_routes
+from saas.views import project_views
+from tests.house import House
+from tests.people import register
+from tests.refusals import nothing_changes, refused
+
+TABLE = """
+POST   /api/register                         public
+POST   /api/login                            public
+POST   /api/logout                           public
+GET    /api/user                             signed in
+POST   /api/email                            signed in
+POST   /api/password                         signed in
+GET    /api/session                          signed in
+POST   /api/session/account                  signed in
+GET    /api/sessions                         signed in
+DELETE /api/sessions/<session_id>            signed in
+POST   /api/accounts                         signed in
+GET    /api/account                          account:read
+PATCH  /api/account                          account:update
+GET    /api/users                            user:read
+GET    /api/users/<user_id>                  user:read
+GET    /api/roles                            role:read
+GET    /api/audit-events                     audit:read
+GET    /api/audit-events/<event_id>          audit:read
+GET    /api/projects                         project:read
+POST   /api/projects                         project:create
+GET    /api/projects/<project_id>            project:read
+PATCH  /api/projects/<project_id>            project:update
+DELETE /api/projects/<project_id>            project:delete
+GET    /healthz                              public
+GET    /readyz                               public
+GET    /openapi.json                         public
+GET    /                                     public
+GET    /register                             public
+POST   /register                             public
+GET    /login                                public
+POST   /login                                public
+GET    /logout                               public
+POST   /logout                               public
+GET    /settings                             signed in
+POST   /settings/email                       signed in
+POST   /settings/password                    signed in
+POST   /settings/account                     signed in
+POST   /settings/accounts                    signed in
+POST   /settings/sessions/<session_id>/end   signed in
+GET    /projects                             project:read
+POST   /projects                             project:create
+GET    /projects/<project_id>                project:read
+POST   /projects/<project_id>                project:update
+POST   /projects/<project_id>/delete         project:delete
+GET    /audit                                audit:read
+GET    /api/docs                             public
+"""
+ELSEWHERE = {  # not in the route table: files, and the console's place, which is closed
+    ("GET", "/static/<path:filename>"),
+    ("GET", "/admin"),
+    ("GET", "/admin/<path:page>"),
+}
+
+
+def lines() -> list[tuple[str, str, str]]:
+    return [tuple(re.split(r"\s{2,}|(?<=[A-Z]) ", line)) for line in TABLE.strip().splitlines()]  # type: ignore[misc]
+
+
+def test_the_route_table_is_the_one_written_here() -> None:
+    assert [(route.method, route.path, str(route.permission)) for route in ROUTES] == lines()
+
+
+def test_the_app_answers_at_these_addresses_and_no_others(lite: House) -> None:
+    served = {
+        (method, re.sub(r"<uuid:", "<", rule.rule))
+        for rule in lite.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert served == {(method, path) for method, path, _ in lines()} | ELSEWHERE
+
+
+def test_every_line_stands_once_and_every_api_address_says_so() -> None:
+    addresses = [(route.method, route.path) for route in ROUTES]
+
+    assert len(addresses) == len(set(addresses))
+    assert all(route.kind == "api" for route in API)
+    assert all(route.kind == "page" for route in PAGES)
+
+
+@pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/users", "/admin/../admin/x"])
+def test_the_console_answers_404_to_everybody(lite: House, path: str) -> None:
+    nobody = lite.app.test_client()
+
+    unknown = refused(nobody.get("/nowhere"), 40401)
+    for client in (nobody, register(lite).client):
+        assert refused(client.get(path), 40401) == unknown
+
+
+def test_only_the_link_to_sign_out_changes_something_by_a_get() -> None:
+    assert [route.path for route in ROUTES if route.writes] == ["/logout"]
+    assert {route.method for route in ROUTES} == {"GET", "POST", "PATCH", "DELETE"}
+
+
+def test_no_other_get_changes_anything(lite: House) -> None:
+    ada = register(lite)
+
+    with nothing_changes(lite, ada):
+        for route in ROUTES:
+            if route.method == "GET" and not route.writes:
+                assert ada.get(re.sub(r"<\w+>", str(uuid4()), route.path)).status_code < 500
+
+
+def view_with_more(actor: Any, project_id: Any, more: Any) -> None:
+    """A view that wants what its line does not give."""
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (Route("GET", "/x", project_views.read_project, Permission.PROJECT_READ), "the view takes"),
+        (Route("GET", "/x/<x_id>", project_views.list_projects, PUBLIC), "the view takes"),
+        (Route("GET", "/x/<project_id>", view_with_more, SIGNED_IN), "the view takes"),
+        (
+            Route("GET", "/x/<project_id>", project_views.read_project, "everybody"),  # type: ignore[arg-type]
+            "declare a Permission",
+        ),
+        (
+            Route("GET", "/x/<project_id>", project_views.read_project, None),  # type: ignore[arg-type]
+            "declare a Permission",
+        ),
+        (
+            Route("GET", "/x", project_views.create_project, PUBLIC, body=Any),  # type: ignore[arg-type]
+            "safe method",
+        ),
+    ],
+)
+def test_a_line_that_is_not_complete_stops_the_start(line: Route, why: str) -> None:
+    with pytest.raises(RouteTableError, match=why):
+        add_routes(flask.Flask("x"), [line])

@@ -1,0 +1,47 @@
+"""The same database behind an app with other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from config import application
+from saas import paging
+from saas.security import passwords
+from saas.services import session_services
+from tests.house import House, settings_for
+
+PRODUCTION = {
+    "flask_config": "prod",
+    "base_url": "https://app.example.com",
+    "trusted_hosts": "app.example.com",
+    "password_cost": 12,
+}
+
+
+@contextmanager
+def variant(house: House, **more: Any) -> Iterator[House]:
+    """A house with some settings changed; what an app sets for its whole process is put back."""
+    secrets = {
+        "secret_key": house.settings.secret_key,
+        "password_peppers": house.settings.password_peppers,
+    }
+    chosen = settings_for(house.urls, house.settings.var_dir, **(secrets | more))
+    # Whether the roles could pass the policies by is asked by tests of its own.
+    app = application.create_app(chosen, serving=False)
+    try:
+        yield House(house.backend, house.urls, chosen, app, app.extensions["database"])
+    finally:
+        app.extensions["database"].dispose()
+        _put_back(house)
+
+
+def _put_back(house: House) -> None:
+    given = house.settings
+    passwords.configure(given.peppers, given.password_cost)
+    paging.configure(given.secret_key.get_secret_value())
+    session_services.configure(
+        timedelta(hours=given.session_hours), timedelta(days=given.remember_days)
+    )
