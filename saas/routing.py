@@ -108,9 +108,9 @@ def _endpoint(route: Route, *, checked: bool) -> Callable[..., Any]:
         actor = request_scope.current_actor()
         if actor is None and permission != PUBLIC:
             raise errors.SignInRequiredError
+        request_scope.refuse_other_account(actor)
         if fine:
             require(actor, permission)  # type: ignore[arg-type]  # a convenience: the service asks again, and is the law
-        request_scope.refuse_other_account(actor)
         if query is not None:
             arguments["query"] = read_query(query)
         if body is not None:

@@ -8,7 +8,7 @@ pooler. https://www.postgresql.org/docs/15/ddl-rowsecurity.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -88,34 +88,27 @@ def enable_statements(table_name: str) -> list[str]:
 
 
 def apply_policies(connection: Connection, ownership: Ownership, roles: DatabaseRoles) -> None:
-    """Bring security, policies and grants of every table to what the metadata says; doing it again changes nothing.
+    """Bring security, policies and grants of every table to what the metadata says; again and again.
 
     Runs as the owner of the tables. Roles that do not exist yet are left out: ``flask db roles`` makes them.
     """
-    present = set(
-        connection.scalars(
-            text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-        )
-    )
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    policies = "SELECT tablename, policyname FROM pg_policies WHERE schemaname = current_schema()"
+    present = set(connection.scalars(text(tables)))
     known = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
-    policies = {
-        (t, p): set(r)
-        for t, p, r in connection.execute(
-            text("SELECT tablename, policyname, roles FROM pg_policies")
-        )
-    }
-    for statement in policy_statements(ownership, roles, present, known, policies):
+    made = {(table, policy) for table, policy in connection.execute(text(policies))}
+    for statement in policy_statements(ownership, roles, present, known, made):
         connection.execute(text(statement))
 
 
 def policy_statements(
     ownership: Ownership,
     roles: DatabaseRoles,
-    present: set[str],
-    known_roles: set[str],
-    policies: dict[tuple[str, str], set[str]],
+    present: Container[str],
+    known_roles: Container[str],
+    policies: Container[tuple[str, str]],
 ) -> Iterator[str]:
-    """Yield the statements that ``apply_policies`` runs, given what the database already has."""
+    """Yield the statements that ``apply_policies`` runs, given the tables, roles and policies that are there."""
     for table in ownership.tables:
         if table.name not in present:
             continue
@@ -126,7 +119,7 @@ def policy_statements(
 
 
 def _policies(
-    table: Table, roles: DatabaseRoles, known: set[str], policies: dict[Any, set[str]]
+    table: Table, roles: DatabaseRoles, known: Container[str], made: Container[tuple[str, str]]
 ) -> Iterator[str]:
     wanted = {"tenant": (roles.app, f"USING ({_ENTERED}) WITH CHECK ({_ENTERED})")}
     if roles.distinct():
@@ -134,17 +127,16 @@ def _policies(
         wanted["owner"] = (roles.owner, "USING (true) WITH CHECK (true)")
     for name, (role, body) in wanted.items():
         command = "FOR SELECT " if name == "system_reads" else ""
-        held_by = policies.get((table.name, name))
-        if role not in known or held_by == {role}:
+        if role not in known:
             continue
-        if held_by is None:
-            yield f'CREATE POLICY {name} ON "{table.name}" {command}TO "{role}" {body}'
+        if (table.name, name) in made:
+            yield f'ALTER POLICY {name} ON "{table.name}" TO "{role}" {body}'
         else:
-            yield f'ALTER POLICY {name} ON "{table.name}" TO "{role}"'
+            yield f'CREATE POLICY {name} ON "{table.name}" {command}TO "{role}" {body}'
 
 
 def _grants(
-    table: Table, roles: DatabaseRoles, known: set[str], ownership: Ownership
+    table: Table, roles: DatabaseRoles, known: Container[str], ownership: Ownership
 ) -> Iterator[str]:
     if roles.app in known and roles.app != roles.owner:
         yield f'REVOKE ALL ON "{table.name}" FROM "{roles.app}"'

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Table, create_engine, func, or_, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, or_, select
 from sqlalchemy.pool import NullPool
 from werkzeug.test import TestResponse
 
@@ -58,7 +58,12 @@ def superuser(house: House) -> Iterator[Connection]:
 
 @cache
 def _engine(url: str) -> Engine:
-    return create_engine(url, poolclass=NullPool)  # nothing stays open when the database is dropped
+    engine = create_engine(
+        url, poolclass=NullPool
+    )  # nothing stays open when the database is dropped
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA foreign_keys = ON"))
+    return engine
 
 
 def look(house: House, statement: Any) -> list[Any]:

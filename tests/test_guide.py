@@ -71,6 +71,8 @@ def test_guide_that_goes_wrong_is_noticed(tmp_path: Path) -> None:
         copy.change("saas/routes.py", " API = [\n+    # Notes\n")
     with pytest.raises(PageError, match="does not have these lines once"):
         copy.change("saas/routes.py", " \n+# After which of the blank lines?\n")
+    with pytest.raises(PageError, match="nobody objected"):
+        docs_mistakes.what_is_said(copy, Mistake("no", command=("flask", "--version")))
     with pytest.raises(PageError, match="did not print"):
         docs_runner.compare("$ it", "one\ntwo", "two\none\n")
     with pytest.raises(PageError, match="Expected:"):

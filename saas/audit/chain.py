@@ -23,6 +23,8 @@ from saas.unit import Unit
 
 GENESIS = "0" * 64
 SYSTEM_HEAD_ID = UUID("00000000-0000-7000-8000-000000000001")
+_LINKED = frozenset({"seq", "prev", "hash", "digest"})
+_PLAIN = frozenset({str, int, list, dict, type(None)})  # what most of an envelope is, and JSON too
 
 _log = structlog.get_logger("audit")
 _head, _system_head = AuditHead.__table__, SystemHead.__table__
@@ -99,9 +101,9 @@ def digest(row: dict[str, Any]) -> str:
 def envelope(row: dict[str, Any]) -> dict[str, Any]:
     """Return the digested part of an event as JSON holds it: ids and times as text."""
     return {
-        key: as_text(value)
+        key: value if type(value) in _PLAIN else as_text(value)
         for key, value in row.items()
-        if key not in ("seq", "prev", "hash", "digest")
+        if key not in _LINKED
     }
 
 

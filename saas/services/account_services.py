@@ -115,7 +115,7 @@ def _set_status(actor: Actor, status: str, event: AuditEvent, reason: str) -> Ac
 
 
 def _own(unit: Unit, *, for_change: bool = False) -> Account:
-    statement = select(Account).with_for_update() if for_change else select(Account)
+    statement = select(Account).with_for_update(key_share=True) if for_change else select(Account)
     account_model: Account | None = unit.session.scalar(statement)
     if account_model is None:
         raise errors.NotFoundError

@@ -88,7 +88,9 @@ def _find(unit: Unit, project_id: UUID, *, for_change: bool = False) -> Project:
     # The session adds the account's criterion: a foreign id is not found, like one that never was.
     statement = select(Project).where(Project.id == project_id)
     # Locked, so that of two who change it at once the second sees what the first left: perhaps nothing.
-    project_model = unit.session.scalar(statement.with_for_update() if for_change else statement)
+    project_model = unit.session.scalar(
+        statement.with_for_update(key_share=True) if for_change else statement
+    )
     if project_model is None:
         raise errors.NotFoundError
     return project_model

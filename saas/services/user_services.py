@@ -128,7 +128,9 @@ def _seat(unit: Unit, actor: Actor, identity_id: UUID, username: str, role_keys:
 
 
 def _find_below(unit: Unit, actor: Actor, user_id: UUID) -> User:
-    user_model = unit.session.scalar(select(User).where(User.id == user_id).with_for_update())
+    user_model = unit.session.scalar(
+        select(User).where(User.id == user_id).with_for_update(key_share=True)
+    )
     if user_model is None:
         raise errors.NotFoundError
     if user_model.id == actor.id:

@@ -80,7 +80,6 @@ def _stream() -> flask.Response:
     """Stream as a download must: the account is left when the answer begins, so the stream enters it itself."""
     actor, house = _actor(), flask.current_app.extensions["database"]
 
-    @flask.stream_with_context
     def lines() -> Iterator[str]:
         yield f"{entered_account_id()}\n"
         with database.use(house), enter_account(actor.account_id):
@@ -88,7 +87,7 @@ def _stream() -> flask.Response:
                 yield f"{entered_account_id()} {name}\n"
                 yield "more\n"
 
-    return flask.Response(lines(), mimetype="text/plain")
+    return flask.Response(flask.stream_with_context(lines()), mimetype="text/plain")
 
 
 def _bare_stream() -> flask.Response:

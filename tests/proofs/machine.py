@@ -124,7 +124,9 @@ class Machine(RuleBasedStateMachine):
             "channel": self.call.channel, "route": self.call.route,
         }  # fmt: skip
 
-    def happened(self, account: Account, action: str, crud: str, actor: Seat | str, target: Any, **more: Any) -> None:
+    def happened(
+        self, account: Account, action: str, crud: str, actor: Seat | str, target: Any, **more: Any
+    ) -> None:
         account.events.append(self.event(action, crud, actor, target, **more))
 
     def signed_in(self, visit: Visit, seat: Seat, how: str) -> None:
@@ -174,7 +176,14 @@ class Machine(RuleBasedStateMachine):
         self.oracle.add_account(account)
         self.oracle.add_seat(seat)
         self.happened(account, "account.created", "c", seat, ("account", account.id, account.name))
-        self.happened(account, "user.created", "c", seat, ("user", seat.id, username), data={"roles": ["owner"]})
+        self.happened(
+            account,
+            "user.created",
+            "c",
+            seat,
+            ("user", seat.id, username),
+            data={"roles": ["owner"]},
+        )
         return seat
 
     def seat_new(self, owner: Seat, role: str) -> Person:
@@ -191,7 +200,11 @@ class Machine(RuleBasedStateMachine):
         self.call = Call()
         with self.in_account(owner.account):
             user = user_services.add_user(
-                self.actor_of(owner), email=person.email, username=username, password=person.password, role_keys=[role]
+                self.actor_of(owner),
+                email=person.email,
+                username=username,
+                password=person.password,
+                role_keys=[role],
             )
         self.count("add_user", "served")
         if person.id == MADE_UP:
@@ -201,12 +214,21 @@ class Machine(RuleBasedStateMachine):
             self.oracle.system_events.append(self.event("identity.created", "c", owner, target))
         seat = Seat(user.id, owner.account, person, username, role, told(user.created_at))
         self.oracle.add_seat(seat)
-        self.happened(owner.account, "user.created", "c", owner, ("user", seat.id, username), data={"roles": [role]})
+        self.happened(
+            owner.account,
+            "user.created",
+            "c",
+            owner,
+            ("user", seat.id, username),
+            data={"roles": [role]},
+        )
         return seat
 
     def actor_of(self, seat: Seat) -> Actor:
         held: frozenset[Permission] = SYSTEM_ROLES[seat.role]
-        return Actor("user", seat.id, seat.username, seat.account.id, held, identity_id=seat.person.id)
+        return Actor(
+            "user", seat.id, seat.username, seat.account.id, held, identity_id=seat.person.id
+        )
 
     def in_account(self, account: Account) -> Any:
         """Let services work inside an account, as a command or a job does."""

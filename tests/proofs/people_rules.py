@@ -35,7 +35,11 @@ class PeopleRules(Machine):
         person = visit.person
         known = email is None and password == person.password
         entered = self.oracle.entered_by_sign_in(person) if known else 40101
-        body = {"email": email or person.email, "password": password, "remember": self.number % 2 == 0}
+        body = {
+            "email": email or person.email,
+            "password": password,
+            "remember": self.number % 2 == 0,
+        }
         answer = self.send(visit, "POST", "/api/login", body)
         if self.refused(answer, entered if isinstance(entered, int) else None):
             return
@@ -51,7 +55,9 @@ class PeopleRules(Machine):
         if how % 8 == 0:
             self.sign_in_with(visit, "wrong " + visit.person.password)
         elif how % 8 == 1:
-            self.sign_in_with(visit, visit.person.password, f"nobody.{visit.person.mark}@example.com")
+            self.sign_in_with(
+                visit, visit.person.password, f"nobody.{visit.person.mark}@example.com"
+            )
         elif how % 8 == 2:
             self.sign_in_with(visit, visit.person.password.upper())
         else:
@@ -98,7 +104,11 @@ class PeopleRules(Machine):
         taken = self.oracle.people[how % len(self.oracle.people)].email
         spelled = [taken, taken.upper(), taken.lower(), f" {taken} "][how % 4]
         weak = how % 5 == 0
-        body = {"username": "nobody", "email": spelled, "password": "password1" if weak else STRONG.format("x")}
+        body = {
+            "username": "nobody",
+            "email": spelled,
+            "password": "password1" if weak else STRONG.format("x"),
+        }
         answer = self.send(visit, "POST", "/api/register", body)
         assert self.refused(answer, 42201 if weak else 40902)
 
@@ -122,6 +132,18 @@ class PeopleRules(Machine):
         assert user["identity_id"] == visit.person.id
         self.opened(account, visit.person, user, seat.username)
 
+    @rule(who=WHO)
+    def read_own_user(self, who: int) -> None:
+        visit = self.pick(who)
+        seat = self.oracle.seat_of(visit)
+        answer = self.send(visit, "GET", "/api/user")
+        if not self.refused(answer, self.oracle.refusal(visit)):
+            assert seat is not None
+            told = answer.json["data"]
+            assert (told["username"], told["email"]) == (seat.username, visit.person.email)
+            assert (told["id"], told["account_id"]) == (str(seat.id), str(seat.account.id))
+            assert told["account_name"] == seat.account.name
+
     @rule(who=WHO, how=PICK)
     def change_email(self, who: int, how: int) -> None:
         visit = self.pick(who)
@@ -133,7 +155,9 @@ class PeopleRules(Machine):
         body = {"email": new, "password": person.password if right else "wrong"}
         answer = self.send(visit, "POST", "/api/email", body)
         taken = any(p.email.lower() == new.lower() for p in self.oracle.people if p is not person)
-        code = self.oracle.refusal(visit) or (None if right else 42202) or (40902 if taken else None)
+        code = (
+            self.oracle.refusal(visit) or (None if right else 42202) or (40902 if taken else None)
+        )
         if self.refused(answer, code):
             return
         assert seat is not None
@@ -162,7 +186,9 @@ class PeopleRules(Machine):
         assert seat is not None
         self.of_identity(seat, "identity.password_changed")
         person.password = new
-        self.oracle.end_sessions(s for s in self.oracle.sessions_of(person) if s is not visit.session)
+        self.oracle.end_sessions(
+            s for s in self.oracle.sessions_of(person) if s is not visit.session
+        )
 
     @rule(who=WHO, what=PICK)
     def end_session(self, who: int, what: int) -> None:
@@ -190,7 +216,11 @@ class PeopleRules(Machine):
         actor = self.actor_of(owner) if asks else system_actor(account.id, "staff")
         reason = f"because {self.next_number()} {account.mark}"
         code = 40401 if seat not in account.seats else 40301 if asks and seat is owner else None
-        self.staff(account, code, lambda: service(actor, user_id=seat.id if seat else MADE_UP, reason=reason))
+        self.staff(
+            account,
+            code,
+            lambda: service(actor, user_id=seat.id if seat else MADE_UP, reason=reason),
+        )
         wanted = "suspended" if suspends else "active"
         if code is not None or seat is None or seat.status == wanted:
             return
@@ -200,14 +230,24 @@ class PeopleRules(Machine):
             self.oracle.end_sessions(s for s in self.oracle.sessions.values() if s.seat is seat)
         action = "user.suspended" if suspends else "user.restored"
         by = owner if asks else "staff"
-        self.happened(account, action, "u", by, ("user", seat.id, seat.username), changes=changes, reason=reason)
+        self.happened(
+            account,
+            action,
+            "u",
+            by,
+            ("user", seat.id, seat.username),
+            changes=changes,
+            reason=reason,
+        )
 
     @rule(where=PICK, how=PICK)
     def suspend_or_restore_account(self, where: int, how: int) -> None:
         account = self._account(where)
         suspends = how % 8 == 0
         service = account_services.suspend_account if suspends else account_services.restore_account
-        actor = self.actor_of(account.seats[0]) if how % 5 == 4 else system_actor(account.id, "staff")
+        actor = (
+            self.actor_of(account.seats[0]) if how % 5 == 4 else system_actor(account.id, "staff")
+        )
         reason = f"because {self.next_number()} {account.mark}"
         code = 40301 if actor.kind == "user" else None
         self.staff(account, code, lambda: service(actor, reason=reason))

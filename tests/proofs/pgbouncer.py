@@ -48,7 +48,10 @@ def in_front_of(urls: Urls) -> Iterator[Urls]:
     """The tenant's and the system's way through a pooler; raises DatabaseMissingError where there is none."""
     binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:{PLACES}")
     if binary is None:
-        note("missing", "pgbouncer was not tested: there is no such program (Debian: apt install pgbouncer)")
+        note(
+            "missing",
+            "pgbouncer was not tested: there is no such program (Debian: apt install pgbouncer)",
+        )
         raise DatabaseMissingError("there is no program pgbouncer")
     folder = Path(tempfile.mkdtemp(prefix="tenantry_t_pgbouncer_"))
     port = free_port()

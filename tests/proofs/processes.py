@@ -13,18 +13,27 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from tests.databases import Urls
+from tests.house import MANY
 
 ROOT = Path(__file__).parents[2]
 KEPT = ("HOME", "LANG", "PATH", "TMPDIR")
 PATIENCE = 60  # seconds for a process to be ready, or to go
 
 
+def bare_environment() -> dict[str, str]:
+    """What every process needs to find its way, and nothing that a setting could be read from."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT or name.startswith("PYTHON")
+    }
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
 def environment(urls: Urls, var_dir: Path, **more: str) -> dict[str, str]:
-    """The environment of a process that works on a test database; nothing of ours but what is given."""
-    many = "100000/minute"
+    """The environment of a process that works on a test database."""
     return {
-        **{name: value for name, value in os.environ.items() if name in KEPT or name.startswith("PYTHON")},
-        "PYTHONPATH": str(ROOT),
+        **bare_environment(),
         "FLASK_APP": "config.application:create_command_app",
         "FLASK_CONFIG": "test",
         "FLASK_SKIP_DOTENV": "1",
@@ -33,8 +42,8 @@ def environment(urls: Urls, var_dir: Path, **more: str) -> dict[str, str]:
         "DATABASE_ADMIN_URL": urls.admin_url,
         "VAR_DIR": str(var_dir),
         "PASSWORD_COST": "4",
-        "THROTTLE_SIGN_IN": many,
-        "THROTTLE_REGISTER": many,
+        "THROTTLE_SIGN_IN": MANY,
+        "THROTTLE_REGISTER": MANY,
         "LOG_FORMAT": "json",
         **more,
     }
@@ -52,7 +61,30 @@ def start(*arguments: str, environment: Mapping[str, str], log: Path) -> subproc
     """Start a Python module of ours; what it says goes to a file."""
     command = [sys.executable, "-m", *arguments]
     with log.open("ab") as file:
-        return subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=file, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=dict(environment), stdout=file, stderr=subprocess.STDOUT
+        )
+
+
+def piped(*arguments: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start Python with arguments, to talk with over its standard input and output."""
+    pipe, command = subprocess.PIPE, [sys.executable, *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=dict(environment), text=True, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+
+
+def say(process: subprocess.Popen[str], line: str) -> None:
+    """Send a process one line."""
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[str]) -> str:
+    """Wait for one line of a process."""
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -32,10 +32,14 @@ class ProjectRules(ListRules):
         mark = seat.account.mark if seat else visit.person.mark
         names = [row["name"] for row in seat.account.projects.values()] if seat else []
         taken = how % 8 == 0 and bool(names)
-        name = names[how % len(names)] if taken else "" if how % 8 == 1 else f"p{self.number} {mark}"
+        name = (
+            names[how % len(names)] if taken else "" if how % 8 == 1 else f"p{self.number} {mark}"
+        )
         text = f"text {mark}" * (how % 3)
         answer = self.send(visit, "POST", "/api/projects", {"name": name, "description": text})
-        code = self.oracle.refusal(visit, Permission.PROJECT_CREATE) or (40903 if taken else None if name else 42201)
+        code = self.oracle.refusal(visit, Permission.PROJECT_CREATE) or (
+            40903 if taken else None if name else 42201
+        )
         if self.refused(answer, code):
             return
         assert seat is not None
@@ -63,7 +67,9 @@ class ProjectRules(ListRules):
         seat = self.oracle.seat_of(visit)
         project_id = self.project_id(seat, what)
         answer = self.send(visit, "GET", f"/api/projects/{project_id}", route=ONE)
-        if not self.refused(answer, self.project_refusal(visit, Permission.PROJECT_READ, project_id)):
+        if not self.refused(
+            answer, self.project_refusal(visit, Permission.PROJECT_READ, project_id)
+        ):
             assert seat is not None
             assert answer.json == {"data": seat.account.projects[project_id]}
 
@@ -101,11 +107,19 @@ class ProjectRules(ListRules):
         names = [row["name"] for row in seat.account.projects.values()] if seat else []
         same = {"name": old["name"], "description": old["description"]} if old else {}
         taken = {"name": names[how % len(names)]} if names else {}
-        return [{"name": name}, {"description": text}, {"name": name, "description": text}, same, taken][how % 5]
+        return [
+            {"name": name},
+            {"description": text},
+            {"name": name, "description": text},
+            same,
+            taken,
+        ][how % 5]
 
     def _taken(self, seat: Seat | None, old: Any, body: dict[str, str]) -> bool:
         assert seat is not None
-        return any(p is not old and p["name"] == body.get("name") for p in seat.account.projects.values())
+        return any(
+            p is not old and p["name"] == body.get("name") for p in seat.account.projects.values()
+        )
 
     @rule(who=WHO, what=PICK)
     def delete_project(self, who: int, what: int) -> None:
@@ -119,7 +133,9 @@ class ProjectRules(ListRules):
         assert answer.json == {"message": "success"}
         row = seat.account.projects.pop(project_id)
         self.gone.append(project_id)
-        self.happened(seat.account, "project.deleted", "d", seat, ("project", project_id, row["name"]))
+        self.happened(
+            seat.account, "project.deleted", "d", seat, ("project", project_id, row["name"])
+        )
 
     @rule(who=WHO, how=PICK)
     def rename_account(self, who: int, how: int) -> None:

@@ -100,7 +100,9 @@ class Proxy:
 
     def _to_server(self, link: Link) -> None:
         while data := link.client.recv(65536):
-            link.armed = link.armed or (self.cut_commit_of is not None and self.cut_commit_of in data)
+            link.armed = link.armed or (
+                self.cut_commit_of is not None and self.cut_commit_of in data
+            )
             if link.armed and b"COMMIT" in data:
                 self.cuts += 1
                 if not self.after:

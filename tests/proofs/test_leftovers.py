@@ -23,7 +23,9 @@ Act = Callable[[Visitor], Any]
 ENDINGS: dict[str, Act] = {
     "succeeds": lambda v: v.get("/api/projects"),
     "changes something": lambda v: v.create("another"),
-    "signs in again": lambda v: v.post("/api/login", {"email": f"{v.mark}@example.com", "password": visitors.PASSWORD}),
+    "signs in again": lambda v: v.post(
+        "/api/login", {"email": f"{v.mark}@example.com", "password": visitors.PASSWORD}
+    ),
     "is a page": lambda v: v.get("/projects"),
     "finds nothing": lambda v: v.get(f"/api/projects/{UUID(int=7)}"),
     "is unknown": lambda v: v.get("/nowhere"),
@@ -32,9 +34,13 @@ ENDINGS: dict[str, Act] = {
     "is too large": lambda v: v.post("/api/projects", {"name": "x" * 2_000_000}),
     "is invalid": lambda v: v.post("/api/projects", {"name": ""}),
     "is taken": lambda v: v.create("first"),
-    "comes from another site": lambda v: v.post("/api/projects", {}, headers={"Sec-Fetch-Site": "cross-site"}),
+    "comes from another site": lambda v: v.post(
+        "/api/projects", {}, headers={"Sec-Fetch-Site": "cross-site"}
+    ),
     "names another host": lambda v: v.get("/api/projects", headers={"Host": "evil.example"}),
-    "shows another account": lambda v: v.get("/api/projects", headers={"X-Account-ID": str(UUID(int=7))}),
+    "shows another account": lambda v: v.get(
+        "/api/projects", headers={"X-Account-ID": str(UUID(int=7))}
+    ),
     "raises while reading": lambda v: v.get("/fault/raise"),
     "raises while writing": lambda v: v.post("/fault/raise", query=f"mark={v.mark}"),
     "is refused by the database": lambda v: v.post("/fault/statement", query=f"mark={v.mark}"),
@@ -51,7 +57,9 @@ def two(faulty: House) -> tuple[Visitor, Visitor]:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_the_serving_thread_keeps_nothing_of_a_request_that(ending: str, two: tuple[Visitor, Visitor]) -> None:
+def test_the_serving_thread_keeps_nothing_of_a_request_that(
+    ending: str, two: tuple[Visitor, Visitor]
+) -> None:
     ada, gus = two
 
     def serve() -> tuple[dict[str, Any], bytes]:
@@ -73,17 +81,23 @@ def test_a_worker_that_is_told_to_go_keeps_nothing(two: tuple[Visitor, Visitor])
     assert leftovers() == {}
 
 
-def test_nothing_of_a_change_that_raised_is_stored(two: tuple[Visitor, Visitor], faulty: House) -> None:
+def test_nothing_of_a_change_that_raised_is_stored(
+    two: tuple[Visitor, Visitor], faulty: House
+) -> None:
     ada, _ = two
     with unrestricted.looking(faulty.urls) as eye:
         before = unrestricted.rows(eye, "audit_events", account_id=ada.account_id)
         assert ada.post("/fault/raise", query=f"mark={ada.mark}").code == 50002
         assert ada.post("/fault/statement", query=f"mark={ada.mark}").code == 50001
-        assert [row["name"] for row in unrestricted.rows(eye, "projects", account_id=ada.account_id)] == [f"first {ada.mark}"]
+        assert [
+            row["name"] for row in unrestricted.rows(eye, "projects", account_id=ada.account_id)
+        ] == [f"first {ada.mark}"]
         assert unrestricted.rows(eye, "audit_events", account_id=ada.account_id) == before
 
 
-def test_a_stream_begins_without_an_account_and_enters_its_own(two: tuple[Visitor, Visitor]) -> None:
+def test_a_stream_begins_without_an_account_and_enters_its_own(
+    two: tuple[Visitor, Visitor],
+) -> None:
     ada, _ = two
     told = ada.get("/fault/stream").raw.decode()
     assert told == f"None\n{ada.account_id} first {ada.mark}\nmore\n"
@@ -120,11 +134,16 @@ def test_a_new_thread_starts_without_an_account_and_can_do_nothing(house: House)
     assert found == [{}, TenantMissingError, TenantMissingError]
 
 
-def test_a_cookie_that_names_another_account_enters_none(two: tuple[Visitor, Visitor], faulty: House) -> None:
+def test_a_cookie_that_names_another_account_enters_none(
+    two: tuple[Visitor, Visitor], faulty: House
+) -> None:
     ada, gus = two
     serializer = faulty.app.session_interface.get_signing_serializer(faulty.app)  # type: ignore[attr-defined]
     forged = Browser(faulty.app)
-    for account_id, token in ((gus.account_id, ada.browser.token), (ada.account_id, gus.browser.token)):
+    for account_id, token in (
+        (gus.account_id, ada.browser.token),
+        (ada.account_id, gus.browser.token),
+    ):
         forged.cookie = serializer.dumps({"_user_id": f"{account_id.hex}.{token}"})
         assert forged.call("GET", "/api/projects").code == 40102
         assert leftovers() == {}

@@ -12,13 +12,18 @@ from tests import databases
 from tests.notes import note
 from tests.proofs import processes, unrestricted
 
+pytestmark = pytest.mark.timeout(600)  # on a machine that has much else to do
+
 
 def race(backend: str, directory: Path) -> None:
     """Start two upgrades at the same time on one empty database."""
     with databases.empty_database(backend, directory, "migrate") as urls:
         logs = [directory / f"{urls.backend}_{number}.log" for number in range(2)]
         environment = processes.environment(urls, directory / "var")
-        started = [processes.start("flask", "db", "upgrade", environment=environment, log=log) for log in logs]
+        started = [
+            processes.start("flask", "db", "upgrade", environment=environment, log=log)
+            for log in logs
+        ]
         codes = [process.wait(processes.PATIENCE) for process in started]
         said = [log.read_text() for log in logs]
         for log in logs:
@@ -49,7 +54,10 @@ def check_races(backend: str, races: int, directory: Path) -> None:
             race(backend, directory)
     except databases.DatabaseMissingError as error:
         databases.skip_or_fail(error)
-    note("proof", f"migrations: {backend}: two upgrades at once, {races} times: 0 crashes, the schema is right")
+    note(
+        "proof",
+        f"migrations: {backend}: two upgrades at once, {races} times: 0 crashes, the schema is right",
+    )
 
 
 @pytest.mark.parametrize("backend", databases.BACKENDS)

@@ -87,10 +87,13 @@ def test_a_crowd_is_served_or_told_503_and_leaves_no_account_behind(outage: Outa
     assert answers[200] > 0
     assert answers[503] > 0
     house = outage.app.extensions["database"]
-    assert [engine.pool.checkedout() for engine in (house.tenant_engine, house.system_engine)] == [0, 0]
+    assert [engine.pool.checkedout() for engine in (house.tenant_engine, house.system_engine)] == [
+        0,
+        0,
+    ]
     assert pair[0].get("/api/projects").status == 200
     note(
         "interleaving",
-        f"pool: {outage.urls.backend}: {CROWD} clients at {MOST} connections: {answers[200]} served, {answers[503]} told 503, "
-        "0 hung, 0 foreign, nothing left behind",
+        f"pool: {outage.urls.backend}: {CROWD} clients at {MOST} connections: {answers[200]} served, "
+        f"{answers[503]} told 503, 0 hung, 0 foreign, nothing left behind",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from tests.notes import note
 from tests.proofs.project_rules import ProjectRules
 from tests.proofs.world import World, world
 
+pytestmark = pytest.mark.timeout(600)  # on a machine that has much else to do
 PROVING = os.environ.get("TENANTRY_PROOF") == "1"
 STEPS = 120  # of one example; it makes some twenty operations more
 PARTS = {"sqlite": 4, "postgresql": 2, "mariadb": 2}
@@ -58,7 +60,9 @@ def run(into: World, operations: int, first_seed: int) -> None:
 
 def check(backend: str, part: int, operations: int, lite: House) -> None:
     """Run one part and compare the whole database at its end."""
-    first_seed = secrets.randbelow(2**32) if PROVING else 1000 * part + databases.BACKENDS.index(backend)
+    first_seed = (
+        secrets.randbelow(2**32) if PROVING else 1000 * part + databases.BACKENDS.index(backend)
+    )
     try:
         with world(backend, lite.settings.var_dir, f"property_{part}") as into:
             run(into, operations, first_seed)
@@ -75,17 +79,23 @@ def check(backend: str, part: int, operations: int, lite: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "part"), [(backend, n) for backend, parts in PARTS.items() for n in range(1, parts + 1)]
+    ("backend", "part"),
+    [(backend, n) for backend, parts in PARTS.items() for n in range(1, parts + 1)],
 )
-def test_random_operations_and_the_oracle_never_differ(backend: str, part: int, lite: House) -> None:
+def test_random_operations_and_the_oracle_never_differ(
+    backend: str, part: int, lite: House
+) -> None:
     check(backend, part, OPERATIONS, lite)
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize(
-    ("backend", "part"), [(backend, n) for backend, parts in PROOF_PARTS.items() for n in range(1, parts + 1)]
+    ("backend", "part"),
+    [(backend, n) for backend, parts in PROOF_PARTS.items() for n in range(1, parts + 1)],
 )
-def test_a_million_random_operations_and_the_oracle_never_differ(backend: str, part: int, lite: House) -> None:
+def test_a_million_random_operations_and_the_oracle_never_differ(
+    backend: str, part: int, lite: House
+) -> None:
     check(backend, part, PROOF_OPERATIONS, lite)
 
 
@@ -105,7 +115,10 @@ def unfiltered_list(monkeypatch: pytest.MonkeyPatch, into: World) -> None:
 
     class Unfiltered:
         def page(self, unit: Any, owner: Any, *, limit: int, cursor: str | None) -> Page:
-            columns = [Project.__table__.c[name] for name in ("id", "name", "description", "created_at", "updated_at")]
+            columns = [
+                Project.__table__.c[name]
+                for name in ("id", "name", "description", "created_at", "updated_at")
+            ]
             with database.looking_across("a mistake") as connection:
                 return Page(list(connection.execute(select(*columns).limit(limit)).all()), None)
 
@@ -140,10 +153,13 @@ def session_that_stays(monkeypatch: pytest.MonkeyPatch, into: World) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_the_oracle_finds_a_leak_that_was_put_in(
-    leak: Callable[[pytest.MonkeyPatch, World], None], finding: str, lite: House, monkeypatch: pytest.MonkeyPatch
+    leak: Callable[[pytest.MonkeyPatch, World], None],
+    finding: str,
+    lite: House,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with world("sqlite", lite.settings.var_dir, leak.__name__) as into:
         leak(monkeypatch, into)
         with pytest.raises(AssertionError, match=finding):
-            run(into, 2000, 1)
+            copy_context().run(run, into, 2000, 1)  # which takes along what a leak leaves behind
     note("property", f"property: {leak.__name__} was found after {into.operations} operations")

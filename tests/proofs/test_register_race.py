@@ -15,14 +15,35 @@ from tests.proofs.wsgi import Browser, leftovers
 
 CLIENTS = 16
 # What one registration leaves: an account with its head and four roles, a person with a seat, a role, a session.
-ONE_MORE = {"accounts": 1, "audit_heads": 1, "roles": 4, "identities": 1, "users": 1, "users_x_roles": 1, "sessions": 1}
-ITS_EVENTS = {"audit_events": ["account.created", "user.created", "session.created"], "system_events": ["identity.created"]}
+ONE_MORE = {
+    "accounts": 1,
+    "audit_heads": 1,
+    "roles": 4,
+    "identities": 1,
+    "users": 1,
+    "users_x_roles": 1,
+    "sessions": 1,
+}
+ITS_EVENTS = {
+    "audit_events": ["account.created", "user.created", "session.created"],
+    "system_events": ["identity.created"],
+}
 
 
 def spellings(mark: str) -> list[str]:
     """Sixteen ways to write one address: case, composed and decomposed letters, the domain in Unicode and ASCII."""
-    locals_ = [f"zoe\u0301.{mark}", f"zo\u00e9.{mark}", f"ZO\u00c9.{mark}", f"Zoe\u0301.{mark.upper()}"]
-    domains = ["b\u00fccher.example.com", "B\u00dcCHER.Example.com", "xn--bcher-kva.example.com", "bu\u0308cher.example.COM"]
+    locals_ = [
+        f"zoe\u0301.{mark}",
+        f"zo\u00e9.{mark}",
+        f"ZO\u00c9.{mark}",
+        f"Zoe\u0301.{mark.upper()}",
+    ]
+    domains = [
+        "b\u00fccher.example.com",
+        "B\u00dcCHER.Example.com",
+        "xn--bcher-kva.example.com",
+        "bu\u0308cher.example.COM",
+    ]
     return [f"{local}@{domain}" for local in locals_ for domain in domains]
 
 
@@ -60,14 +81,16 @@ def check_races(house: House, races: int) -> None:
             assert len(after[table]) == len(before[table]) + more, table
         for table, actions in ITS_EVENTS.items():
             known = {row["id"] for row in before[table]}
-            assert sorted(row["action"] for row in after[table] if row["id"] not in known) == sorted(actions)
+            assert sorted(
+                row["action"] for row in after[table] if row["id"] not in known
+            ) == sorted(actions)
         (identity,) = [row for row in after["identities"] if mark in row["email_key"]]
         (seat,) = [row for row in after["users"] if row["identity_id"] == identity["id"]]
         assert seat["account_id"] in {row["account_id"] for row in after["accounts"]}
     note(
         "interleaving",
-        f"one address: {house.backend}: {CLIENTS} registrations at once, {races} times: one 201, {CLIENTS - 1} times 409, "
-        "one identity, no orphan, no event of the losers",
+        f"one address: {house.backend}: {CLIENTS} registrations at once, {races} times: one 201, "
+        f"{CLIENTS - 1} times 409, one identity, no orphan, no event of the losers",
     )
 
 

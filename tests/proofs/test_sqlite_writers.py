@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from uuid import UUID
 
 import pytest
@@ -23,17 +21,14 @@ PROCESSES, THREADS = 4, 4
 def write_for(seconds: float, lite: House, ada: Person, counter_id: UUID) -> list[int]:
     """Let all writers write for some seconds; every number that any of them has committed."""
     environment = processes.environment(lite.urls, lite.settings.var_dir)
-    started = []
-    for number in range(PROCESSES):
-        what = (lite.urls.tenant_url, str(ada.account_id), str(counter_id), f"writer {number}", str(THREADS))
-        command = [sys.executable, "-m", "tests.proofs.writers", *what]
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-        started.append(subprocess.Popen(command, cwd=processes.ROOT, env=environment, text=True, **pipes))
-    assert [process.stdout.readline() for process in started if process.stdout] == ["ready\n"] * PROCESSES
+    what = (lite.urls.tenant_url, str(ada.account_id), str(counter_id), str(THREADS))
+    started = [
+        processes.piped("-m", "tests.proofs.writers", f"writer {n}", *what, environment=environment)
+        for n in range(PROCESSES)
+    ]
+    assert [processes.hear(process) for process in started] == ["ready"] * PROCESSES
     for process in started:
-        assert process.stdin is not None
-        process.stdin.write(f"{seconds}\n")
-        process.stdin.flush()
+        processes.say(process, str(seconds))
     numbers = []
     for process in started:
         out, err = process.communicate(timeout=seconds + processes.PATIENCE)
@@ -45,11 +40,16 @@ def write_for(seconds: float, lite: House, ada: Person, counter_id: UUID) -> lis
 def check_writers(seconds: float, lite: House) -> None:
     ada = people.register(lite, "ada")
     with lite.in_use(), enter_account(ada.account_id):
-        counter_id = project_services.create_project(ada.actor(), name="counter", description="0").id
+        counter_id = project_services.create_project(
+            ada.actor(), name="counter", description="0"
+        ).id
     with unrestricted.looking(lite.urls) as eye:
         begun = len(unrestricted.rows(eye, "audit_events", account_id=ada.account_id))
         numbers = write_for(seconds, lite, ada, counter_id)
-        rows = {row["name"]: row for row in unrestricted.rows(eye, "projects", account_id=ada.account_id)}
+        rows = {
+            row["name"]: row
+            for row in unrestricted.rows(eye, "projects", account_id=ada.account_id)
+        }
         ended = unrestricted.check_chains(eye, [ada.account_id])
         events = unrestricted.rows(eye, "audit_events", account_id=ada.account_id)[begun:]
     written = len(numbers)
@@ -59,8 +59,12 @@ def check_writers(seconds: float, lite: House) -> None:
     assert {int(name) for name in rows} == set(numbers)
     assert ended - begun == 2 * written
     told = [e["changes"][0] for e in events if e["action"] == "project.updated"]
-    assert sorted((int(c["old"]), int(c["new"])) for c in told) == [(n - 1, n) for n in range(1, written + 1)]
-    assert len({row["description"] for row in rows.values()}) == PROCESSES * THREADS, "a writer never had its turn"
+    assert sorted((int(c["old"]), int(c["new"])) for c in told) == [
+        (n - 1, n) for n in range(1, written + 1)
+    ]
+    assert len({row["description"] for row in rows.values()}) == PROCESSES * THREADS, (
+        "a writer never had its turn"
+    )
     note(
         "proof",
         f"SQLite: {PROCESSES * THREADS} writers in {PROCESSES} processes, {seconds:g} s: {written:,} changes, "

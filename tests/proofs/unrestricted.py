@@ -52,7 +52,9 @@ def check_chain(events: Iterable[RowMapping], head: RowMapping) -> list[RowMappi
     ordered = sorted(events, key=lambda row: row["seq"])
     last = chain.GENESIS
     for number, row in enumerate(ordered, 1):
-        told = {"account_id": None} | dict(row)  # the system's events are digested with an empty account
+        told = {"account_id": None} | dict(
+            row
+        )  # the system's events are digested with an empty account
         assert row["seq"] == number, f"seq {row['seq']} stands at place {number}"
         assert row["prev"] == last, f"event {number} does not follow the one before it"
         assert row["digest"] == chain.digest(told), f"event {number} was changed"

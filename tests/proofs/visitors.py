@@ -37,7 +37,12 @@ def register(app: flask.Flask) -> Visitor:
     """Register somebody new, with an account of their own and one project in it."""
     mark = new_mark()
     browser = Browser(app, f"agent {mark}")
-    body = {"username": f"a{mark}", "email": f"{mark}@example.com", "password": PASSWORD, "account_name": f"house {mark}"}
+    body = {
+        "username": f"a{mark}",
+        "email": f"{mark}@example.com",
+        "password": PASSWORD,
+        "account_name": f"house {mark}",
+    }
     assert browser.call("POST", "/api/register", body).status == 201
     account_id = UUID(browser.call("GET", "/api/user").json["data"]["account_id"])
     visitor = Visitor(browser, mark, account_id)

@@ -28,7 +28,12 @@ def count_up(account_id: UUID, counter_id: UUID, name: str) -> int:
         counter = unit.session.scalars(select(Project).where(Project.id == counter_id)).one()
         number = int(counter.description) + 1
         counter.description = str(number)
-        record(AuditEvent.PROJECT_UPDATED, actor=actor, target=counter, changes=changed(counter, "description"))
+        record(
+            AuditEvent.PROJECT_UPDATED,
+            actor=actor,
+            target=counter,
+            changes=changed(counter, "description"),
+        )
         entry = Project(name=f"{number}", description=name)
         unit.session.add(entry)
         unit.flush()
@@ -42,7 +47,9 @@ def read(account_id: UUID) -> int:
         return len(unit.session.scalars(select(Project.id)).all())
 
 
-def write(house: Database, account_id: UUID, counter_id: UUID, name: str, until: float) -> list[int]:
+def write(
+    house: Database, account_id: UUID, counter_id: UUID, name: str, until: float
+) -> list[int]:
     """Count up until the time is over; every number whose commit was acknowledged."""
     numbers = []
     with database.use(house):
@@ -52,7 +59,7 @@ def write(house: Database, account_id: UUID, counter_id: UUID, name: str, until:
     return numbers
 
 
-def main(url: str, account: str, counter: str, name: str, threads: str) -> None:
+def main(name: str, url: str, account: str, counter: str, threads: str) -> None:
     """Say that we are ready, wait for the time to stop at, write with several threads, print the numbers."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     house = Database(url)

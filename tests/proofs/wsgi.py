@@ -73,7 +73,9 @@ class Browser:
             environ["HTTP_" + name.upper().replace("-", "_")] = value
         begun: list[Any] = []
 
-        def start_response(status: str, told: list[Any], exc_info: Any = None) -> Callable[..., Any]:
+        def start_response(
+            status: str, told: list[Any], exc_info: Any = None
+        ) -> Callable[..., Any]:
             begun[:] = [int(status[:3]), told]
             return lambda data: None
 
@@ -87,7 +89,9 @@ class Browser:
         return Answer(begun[0], begun[1], raw)
 
     def _environ(self, method: str, path: str, body: Any, query: str) -> dict[str, Any]:
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        raw = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
         environ = {
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",

@@ -7,7 +7,8 @@ import pytest
 from saas import database, routing
 from saas.schemas.list_schemas import ListIn
 from tenants import enter_account
-from tests.house import House
+from tests import databases, people
+from tests.house import House, Street
 from tests.people import Person, Team
 
 
@@ -19,9 +20,16 @@ def prepared(house: House, ada: Person) -> list[str]:
         return [row[0] for row in driver.execute("SELECT statement FROM pg_prepared_statements")]
 
 
-def test_reads_stay_prepared_from_request_to_request(house: House, ada: Person) -> None:
-    if house.backend != "postgresql":
-        pytest.skip("only PostgreSQL's driver prepares by itself")
+@pytest.fixture
+def on_postgresql(street: Street) -> House:
+    try:
+        return street.house("postgresql")
+    except databases.DatabaseMissingError as error:
+        databases.skip_or_fail(error)
+
+
+def test_reads_stay_prepared_from_request_to_request(on_postgresql: House) -> None:
+    house, ada = on_postgresql, people.register(on_postgresql, "ada")
     house.database.dispose()
     for _ in range(8):
         assert ada.get("/api/users").status_code == 200

@@ -20,7 +20,7 @@ import psycopg
 import pymysql
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import Session
 
 from tenants import TenancyError, enter_account, guard, session
 from tenants.session import TenantSession
@@ -30,7 +30,13 @@ from tests.tenants.world import MARKS, Seat, World, plain_engine, tenant_engine
 FORMS: dict[str, Form] = {}
 BACKENDS = ("sqlite", "postgresql", "mariadb")
 # NotImplementedError: how SQLAlchemy says that a database has no such statement.
-DATABASE_ERRORS = (SQLAlchemyError, NotImplementedError, sqlite3.Error, psycopg.Error, pymysql.MySQLError)
+DATABASE_ERRORS = (
+    SQLAlchemyError,
+    NotImplementedError,
+    sqlite3.Error,
+    psycopg.Error,
+    pymysql.MySQLError,
+)
 
 
 class Mode(StrEnum):
@@ -135,7 +141,9 @@ class Scene:
 @contextmanager
 def spread(mode: Mode, world: World) -> Iterator[Engine]:
     """Spread the nets of a mode and give the engine to attack on."""
-    engine = plain_engine(world.urls.superuser_url) if mode is Mode.NONE else tenant_engine(world.urls)
+    engine = (
+        plain_engine(world.urls.superuser_url) if mode is Mode.NONE else tenant_engine(world.urls)
+    )
     if mode is Mode.CRITERIA:
         engine.dispose()
         engine = plain_engine(world.urls.superuser_url)
@@ -145,7 +153,9 @@ def spread(mode: Mode, world: World) -> Iterator[Engine]:
         if mode not in (Mode.ALL, Mode.CRITERIA):
             stack.enter_context(patch.object(session, "scoped", lambda statement: statement))
         if mode in (Mode.ROWS, Mode.CRITERIA, Mode.NONE):
-            stack.enter_context(patch.object(session, "check_instance", lambda instance, account_id: None))
+            stack.enter_context(
+                patch.object(session, "check_instance", lambda instance, account_id: None)
+            )
         if mode in (Mode.CRITERIA, Mode.NONE):
             stack.enter_context(patch.object(TenantSession, "check_owner", lambda self: None))
             for method in ("get_bind", "connection", "merge"):
@@ -167,7 +177,9 @@ class Report:
         return {name for name, verdict in self.verdicts.items() if verdict in verdicts}
 
     def told(self, names: Iterable[str]) -> str:
-        return "\n".join(f"  {name}: {self.verdicts[name]} {self.detail.get(name, '')}" for name in sorted(names))
+        return "\n".join(
+            f"  {name}: {self.verdicts[name]} {self.detail.get(name, '')}" for name in sorted(names)
+        )
 
 
 def run(world: World, mode: Mode, forms: Iterable[Form] | None = None) -> Report:
@@ -189,7 +201,9 @@ def run_on(engine: Engine, world: World, mode: Mode, forms: Iterable[Form] | Non
 def _judge(form: Form, world: World, engine: Engine) -> tuple[Verdict, str]:
     verdict, detail = Verdict.HARMLESS, ""
     with enter_account(world.a.account_id), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # SQLAlchemy warns of some of these forms; they must not stop at that
+        warnings.simplefilter(
+            "ignore"
+        )  # SQLAlchemy warns of some of these forms; they must not stop at that
         scene = Scene(world, engine)
         try:
             result = form.attack(scene)
@@ -200,8 +214,13 @@ def _judge(form: Form, world: World, engine: Engine) -> tuple[Verdict, str]:
         except TenancyError as error:
             verdict, detail = Verdict.REFUSED, f"{type(error).__name__}: {error}"
         except DATABASE_ERRORS as error:
-            ours = isinstance(getattr(error, "orig", None), TenancyError)  # raised inside the execution
-            verdict, detail = (Verdict.REFUSED if ours else Verdict.FAILED), f"{type(error).__name__}: {error}"[:300]
+            ours = isinstance(
+                getattr(error, "orig", None), TenancyError
+            )  # raised inside the execution
+            verdict, detail = (
+                (Verdict.REFUSED if ours else Verdict.FAILED),
+                f"{type(error).__name__}: {error}"[:300],
+            )
         except Exception as error:  # noqa: BLE001 - a form that is broken must be told by name
             verdict, detail = Verdict.BROKEN, repr(error)
         finally:
@@ -234,9 +253,10 @@ def _leaves(value: Any) -> Iterator[Any]:
         value = list(value.values())
     if isinstance(value, str | bytes | bytearray | memoryview):
         yield value if isinstance(value, str) else bytes(value).decode(errors="replace")
-    elif hasattr(type(value), "__mapper__") or isinstance(value, DeclarativeBase):
+    elif hasattr(type(value), "__mapper__"):
         loaded = inspect(value).dict
-        yield from (loaded[key] for key in inspect(type(value)).column_attrs.keys() if key in loaded)
+        columns = [attribute.key for attribute in inspect(type(value)).column_attrs]
+        yield from (loaded[key] for key in columns if key in loaded)
     elif isinstance(value, Iterable):
         for item in value:
             yield from _leaves(item)
@@ -247,7 +267,9 @@ def _leaves(value: Any) -> Iterator[Any]:
 def _damage(now: dict[Any, Any], world: World) -> str:
     """Return what happened to rows of B and C, or what of theirs came to A, or nothing."""
     for table, rows in now.items():
-        before = {key: row for key, row in world.pristine[table].items() if _is_foreign(table, row, world)}
+        before = {
+            key: row for key, row in world.pristine[table].items() if _is_foreign(table, row, world)
+        }
         after = {key: row for key, row in rows.items() if _is_foreign(table, row, world)}
         if before != after:
             return f"{table.name}: rows of B or C changed"

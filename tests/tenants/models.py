@@ -67,7 +67,9 @@ class Note(TenantOwned, Identified, Adopted):
 
     parent: Mapped[Note | None] = to_one("Note", "Note", "parent_id", back_populates="replies")
     replies: Mapped[list[Note]] = to_many("Note", "Note", "parent_id", back_populates="parent")
-    replies_later: WriteOnlyMapped[Note] = to_many("Note", "Note", "parent_id", viewonly=True, lazy="write_only")
+    replies_later: WriteOnlyMapped[Note] = to_many(
+        "Note", "Note", "parent_id", viewonly=True, lazy="write_only"
+    )
     author: Mapped[User | None] = relationship(
         User,
         primaryjoin=lambda: and_(
@@ -76,10 +78,16 @@ class Note(TenantOwned, Identified, Adopted):
     )
     # Three that an adopter should not write: their joins forget the account.
     peers: Mapped[list[User]] = relationship(
-        User, primaryjoin=lambda: Note.flag == remote(foreign(User.status)), viewonly=True, order_by=lambda: User.username
+        User,
+        primaryjoin=lambda: Note.flag == remote(foreign(User.status)),
+        viewonly=True,
+        order_by=lambda: User.username,
     )
     peers_later: WriteOnlyMapped[User] = relationship(
-        User, primaryjoin=lambda: Note.flag == remote(foreign(User.status)), viewonly=True, lazy="write_only"
+        User,
+        primaryjoin=lambda: Note.flag == remote(foreign(User.status)),
+        viewonly=True,
+        lazy="write_only",
     )
     linked: Mapped[list[User]] = relationship(
         User,
@@ -96,7 +104,9 @@ LINKS = Table(
     Column("account_id", Uuid(), primary_key=True),
     Column("flag", String(16), primary_key=True),
     Column("user_id", Uuid(), primary_key=True),
-    ForeignKeyConstraint(["account_id", "user_id"], [USERS.c.account_id, USERS.c.id], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["account_id", "user_id"], [USERS.c.account_id, USERS.c.id], ondelete="CASCADE"
+    ),
 )
 
 
@@ -115,7 +125,9 @@ class OpenCount(TenantOwned, Adopted):
     __table__ = Note.__table__
     __mapper_args__ = {"include_properties": ["account_id", "id", "body"]}  # noqa: RUF012
     account_id = Note.__table__.c.account_id
-    users = column_property(select(func.count()).select_from(USERS).correlate_except(USERS).scalar_subquery())
+    users = column_property(
+        select(func.count()).select_from(USERS).correlate_except(USERS).scalar_subquery()
+    )
 
 
 class Document(TenantOwned, Identified, Adopted):

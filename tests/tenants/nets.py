@@ -16,7 +16,16 @@ from sqlalchemy import Engine, Uuid, bindparam, event, text
 from sqlalchemy.orm import Session, with_loader_criteria
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, Grouping
 
-from tenants import TenantOwned, compiler, current_account_id, guard, proof, raw_sql, row_security, session
+from tenants import (
+    TenantOwned,
+    compiler,
+    current_account_id,
+    guard,
+    proof,
+    raw_sql,
+    row_security,
+    session,
+)
 from tenants.compiler import GuardedCompiler
 from tenants.errors import TenancyError, UnscopableStatementError
 from tenants.ownership import ALL_PRIVILEGES, GlobalTable, Ownership
@@ -109,7 +118,9 @@ def _never_refusing(*words: str) -> Removal:
 
 def _criteria(**changed: Any) -> Removal:
     options = {"include_aliases": True, "propagate_to_loaders": False} | changed
-    return _instead(session, "SCOPE", with_loader_criteria(TenantOwned, session._in_entered_account, **options))
+    return _instead(
+        session, "SCOPE", with_loader_criteria(TenantOwned, session._in_entered_account, **options)
+    )
 
 
 _COMMON_BIND = bindparam("entered_account", callable_=current_account_id, type_=Uuid())
@@ -185,7 +196,9 @@ def _first_values_only(anchors: Any, parameter_sets: Any, account_id: Any) -> No
     _check_values(anchors, parameter_sets[:1], account_id)
 
 
-def _unjudged_may_pass(conn: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: Any) -> None:
+def _unjudged_may_pass(
+    conn: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: Any
+) -> None:
     if getattr(context.compiled, "verdict", None) is not None:
         _check_execution(conn, cursor, statement, parameters, context, many)
 
@@ -250,7 +263,10 @@ NETS = (
             session,
             "SCOPE",
             with_loader_criteria(
-                TenantOwned, _in_account_of_a_common_bind, include_aliases=True, propagate_to_loaders=False
+                TenantOwned,
+                _in_account_of_a_common_bind,
+                include_aliases=True,
+                propagate_to_loaders=False,
             ),
         ),
         ("query_with_parameters",),
@@ -260,12 +276,23 @@ NETS = (
     Net(
         "guard: SELECT is proven",
         _instead(GuardedCompiler, "_prove", lambda self, froms, criteria: Scan(self.ownership)),
-        ("core_select", "core_update", "core_delete", "bare_session_on_the_engine", "union_with_an_untied_arm"),
+        (
+            "core_select",
+            "core_update",
+            "core_delete",
+            "bare_session_on_the_engine",
+            "union_with_an_untied_arm",
+        ),
     ),
     Net(
         "guard: UPDATE is proven",
         _without(GuardedCompiler, "update_post_criteria_clause"),
-        ("core_update", "core_update_of_the_account", "orm_update_of_an_alias", "core_update_from_another_table"),
+        (
+            "core_update",
+            "core_update_of_the_account",
+            "orm_update_of_an_alias",
+            "core_update_from_another_table",
+        ),
     ),
     Net(
         "guard: DELETE is proven",
@@ -275,7 +302,13 @@ NETS = (
     Net(
         "guard: the account of an inserted row",
         _instead(GuardedCompiler, "_anchor_written_account", lambda self, values: None),
-        ("core_insert", "core_insert_with_a_literal_account", "insert_of_many", "bulk_insert_of_mappings", "sign_in_to_b"),
+        (
+            "core_insert",
+            "core_insert_with_a_literal_account",
+            "insert_of_many",
+            "bulk_insert_of_mappings",
+            "sign_in_to_b",
+        ),
     ),
     Net(
         "guard: the account of INSERT … SELECT",
@@ -307,7 +340,11 @@ NETS = (
             _never_refusing("account_id of a row never changes"),
             _instead(GuardedCompiler, "_anchor_written_account", lambda self, values: None),
         ),
-        ("core_update_of_the_account", "orm_update_of_the_account_in_order", "upsert_that_moves_a_row"),
+        (
+            "core_update_of_the_account",
+            "orm_update_of_the_account_in_order",
+            "upsert_that_moves_a_row",
+        ),
     ),
     Net(
         "guard: UPDATE sets plain columns of its own table",
@@ -317,7 +354,11 @@ NETS = (
     Net(
         "guard: upserts",
         _instead(GuardedCompiler, "_judge_upsert", lambda self, clause, table: None),
-        ("upsert_over_a_key_that_all_accounts_share", "upsert_over_the_address_of_another", "upsert_that_moves_a_row"),
+        (
+            "upsert_over_a_key_that_all_accounts_share",
+            "upsert_over_the_address_of_another",
+            "upsert_that_moves_a_row",
+        ),
     ),
     Net(
         "guard: hints",
@@ -346,17 +387,31 @@ NETS = (
     Net(
         "guard: hidden columns",
         _both(
-            _instead(Ownership, "hides", lambda self, column: False), _never_refusing("* would read hidden")
+            _instead(Ownership, "hides", lambda self, column: False),
+            _never_refusing("* would read hidden"),
         ),
-        ("password_hash_by_key", "password_hash_through_a_star", "password_hash_as_a_lightweight_column"),
+        (
+            "password_hash_by_key",
+            "password_hash_through_a_star",
+            "password_hash_as_a_lightweight_column",
+        ),
     ),
     Net(
         "guard: global tables about people are pinned",
         _instead(GlobalTable, "keys", ()),
-        ("every_identity", "count_of_identities", "delete_of_every_session", "update_of_every_identity"),
+        (
+            "every_identity",
+            "count_of_identities",
+            "delete_of_every_session",
+            "update_of_every_identity",
+        ),
     ),
     # the reasoning of the guard
-    Net("proof: OR proves nothing", _instead(proof, "conjuncts", _loose_conjuncts), ("own_account_or_true",)),
+    Net(
+        "proof: OR proves nothing",
+        _instead(proof, "conjuncts", _loose_conjuncts),
+        ("own_account_or_true",),
+    ),
     Net(
         "proof: ON of an outer join proves one side",
         _instead(Scan, "_add_join", _join_proves_all),
@@ -369,14 +424,24 @@ NETS = (
     ),
     Net(
         "proof: a value of the column's own type",
-        _both(_instead(proof, "plain_bind", _any_bind), _instead(compiler, "plain_bind", _any_bind)),
-        ("value_changed_by_its_type", "core_update_with_a_turncoat_type", "core_insert_with_a_turncoat_type"),
+        _both(
+            _instead(proof, "plain_bind", _any_bind), _instead(compiler, "plain_bind", _any_bind)
+        ),
+        (
+            "value_changed_by_its_type",
+            "core_update_with_a_turncoat_type",
+            "core_insert_with_a_turncoat_type",
+        ),
     ),
     # what is checked at each execution
     Net(
         "execution: values are the entered account",
         _instead(guard, "check_values", lambda anchors, sets, account_id: None),
-        ("foreign_value_in_a_prepared_statement", "core_insert", "core_select_with_a_foreign_account"),
+        (
+            "foreign_value_in_a_prepared_statement",
+            "core_insert",
+            "core_select_with_a_foreign_account",
+        ),
     ),
     Net(
         "execution: every row of executemany",
@@ -414,7 +479,13 @@ NETS = (
         "postgresql",
         _as_superuser,
     ),
-    Net("raw SQL: fields of extract()", _without(NoRawSql, "visit_extract"), ("extract_with_text",), Mode.GUARD, "mariadb"),
+    Net(
+        "raw SQL: fields of extract()",
+        _without(NoRawSql, "visit_extract"),
+        ("extract_with_text",),
+        Mode.GUARD,
+        "mariadb",
+    ),
     Net(
         "raw SQL: collations",
         _both(_without(NoRawSql, "visit_collation"), _without(QuotedNames, "quote")),
@@ -424,13 +495,22 @@ NETS = (
     Net(
         "raw SQL: operators",
         _instead(NoRawSql, "_refuse_operator", lambda self, operator: None),
-        ("operator_with_an_or", "operator_with_a_subselect", "unary_operator_with_text", "unary_modifier_with_text"),
+        (
+            "operator_with_an_or",
+            "operator_with_a_subselect",
+            "unary_operator_with_text",
+            "unary_modifier_with_text",
+        ),
         Mode.GUARD,
     ),
     Net(
         "raw SQL: operators that mean OR or a comment",
         _instead(NoRawSql, "_refuse_operator", lambda self, operator: None),
-        ("operator_that_means_or_on_mariadb", "operator_xor_of_mariadb", "operator_that_opens_a_comment"),
+        (
+            "operator_that_means_or_on_mariadb",
+            "operator_xor_of_mariadb",
+            "operator_that_opens_a_comment",
+        ),
         Mode.GUARD,
         "mariadb",
     ),
@@ -455,7 +535,9 @@ NETS = (
     ),
     Net(
         "raw SQL: sequences",
-        _both(_without(NoRawSql, "visit_sequence", "visit_function"), _without(QuotedNames, "quote")),
+        _both(
+            _without(NoRawSql, "visit_sequence", "visit_function"), _without(QuotedNames, "quote")
+        ),
         ("sequence_with_text",),
         Mode.GUARD,
         "mariadb",
@@ -475,7 +557,12 @@ NETS = (
     Net(
         "raw SQL: classes that compile themselves",
         _instead(OWNERSHIP, "safe_constructs", _Everything()),
-        ("self_compiled_column", "self_compiled_criterion", "self_compiled_extension", "self_compiled_statement"),
+        (
+            "self_compiled_column",
+            "self_compiled_criterion",
+            "self_compiled_extension",
+            "self_compiled_statement",
+        ),
         Mode.GUARD,
     ),
     # net three: the session
@@ -514,13 +601,18 @@ NETS = (
     Net(
         "keys: composite foreign keys",
         _without_foreign_keys,
-        ("new_link_to_a_foreign_role", "new_object_with_a_foreign_parent", "core_insert_of_a_foreign_link"),
+        (
+            "new_link_to_a_foreign_role",
+            "new_object_with_a_foreign_parent",
+            "core_insert_of_a_foreign_link",
+        ),
     ),
     # net five: row-level security
     Net(
         "rows: security is enabled",
         _changed_database(
-            "ALTER TABLE users DISABLE ROW LEVEL SECURITY", "ALTER TABLE users ENABLE ROW LEVEL SECURITY"
+            "ALTER TABLE users DISABLE ROW LEVEL SECURITY",
+            "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
         ),
         ("core_select", "text_statement", "core_update", "driver_cursor_of_the_session"),
         Mode.ROWS,
@@ -529,7 +621,8 @@ NETS = (
     Net(
         "rows: the policy asks for the account",
         _changed_database(
-            "ALTER POLICY tenant ON users USING (true)", f"ALTER POLICY tenant ON users USING ({_ENTERED})"
+            "ALTER POLICY tenant ON users USING (true)",
+            f"ALTER POLICY tenant ON users USING ({_ENTERED})",
         ),
         ("core_select", "select_entity", "driver_sql"),
         Mode.ROWS,
@@ -562,7 +655,8 @@ NETS = (
     Net(
         "rows: views run with the reader's rights",
         _changed_database(
-            "ALTER VIEW t_every_user RESET (security_invoker)", "ALTER VIEW t_every_user SET (security_invoker = true)"
+            "ALTER VIEW t_every_user RESET (security_invoker)",
+            "ALTER VIEW t_every_user SET (security_invoker = true)",
         ),
         ("view_over_a_tenant_table",),
         Mode.ROWS,
@@ -581,7 +675,9 @@ NETS = (
     ),
     Net(
         "rows: grants of tables",
-        _changed_database("GRANT UPDATE ON audit_events TO {app}", "REVOKE UPDATE ON audit_events FROM {app}"),
+        _changed_database(
+            "GRANT UPDATE ON audit_events TO {app}", "REVOKE UPDATE ON audit_events FROM {app}"
+        ),
         ("update_of_own_audit_events",),
         Mode.ROWS,
         "postgresql",

@@ -17,8 +17,20 @@ def keep(report: Report, forms: int, leaks: int) -> None:
     """Leave the figures of one run of the catalogue; ``leaks``: those that nobody expected."""
     cells, leaked = len(report.verdicts), sum(v == "LEAK" for v in report.verdicts.values())
     refused = sum(v == "refused" for v in report.verdicts.values())
-    note(_FIGURES, json.dumps({"run": f"{report.backend} {report.mode}", "forms": forms, "cells": cells, "leaks": leaks}))
-    told = f"{cells} cells, {refused} refused, {leaked} leaked" + (f" ({leaks} unexpected)" if leaks else " (as listed)")
+    note(
+        _FIGURES,
+        json.dumps(
+            {
+                "run": f"{report.backend} {report.mode}",
+                "forms": forms,
+                "cells": cells,
+                "leaks": leaks,
+            }
+        ),
+    )
+    told = f"{cells} cells, {refused} refused, {leaked} leaked" + (
+        f" ({leaks} unexpected)" if leaks else " (as listed)"
+    )
     note("catalogue", f"statement catalogue, {report.backend}, {report.mode}: {told}")
 
 

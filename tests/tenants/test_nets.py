@@ -36,7 +36,9 @@ def test_every_net_has_a_name_of_its_own() -> None:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("net", NETS, ids=[f"{net.name} ({net.backend})" for net in NETS])
-def test_count_every_form_that_leaks_without_this_net(world_of: Callable[[str], World], net: Net) -> None:
+def test_count_every_form_that_leaks_without_this_net(
+    world_of: Callable[[str], World], net: Net
+) -> None:
     """The whole catalogue for each net: its figures are the table of docs/tenancy.md."""
     with_net, without_net = _leaks(net, world_of(net.backend))
     red = without_net.those(Verdict.LEAK) - with_net.those(Verdict.LEAK)

@@ -59,7 +59,9 @@ def test_owned_table_in_good_order_passes() -> None:
     key = ForeignKeyConstraint(["account_id"], ["accounts.account_id"], ondelete="CASCADE")
     unique = UniqueConstraint("account_id", "name")
     person = Column("person_id", Uuid(), ForeignKey("persons.id", ondelete="SET NULL"))
-    things = Table("things", metadata, _owner(), _id(), Column("name", String(9)), person, key, unique)
+    things = Table(
+        "things", metadata, _owner(), _id(), Column("name", String(9)), person, key, unique
+    )
     ownership = Ownership(metadata, PERSONS)
     ownership.check()
     assert ownership.owns(things)
@@ -72,7 +74,9 @@ def test_table_that_nobody_owns_is_a_fault() -> None:
 
 
 def test_primary_key_must_begin_with_the_account() -> None:
-    assert "primary key must begin with account_id" in _fault_of(_id(), Column("account_id", Uuid(), primary_key=True))
+    assert "primary key must begin with account_id" in _fault_of(
+        _id(), Column("account_id", Uuid(), primary_key=True)
+    )
 
 
 def test_table_without_a_primary_key_is_a_fault() -> None:
@@ -93,7 +97,9 @@ def test_account_of_a_type_of_its_own_is_a_fault() -> None:
         impl = Uuid
         cache_ok = True
 
-    assert "account_id must be a Uuid" in _fault_of(Column("account_id", Turncoat(), primary_key=True))
+    assert "account_id must be a Uuid" in _fault_of(
+        Column("account_id", Turncoat(), primary_key=True)
+    )
     variant = Uuid().with_variant(Turncoat(), "sqlite")
     assert "account_id must be a Uuid" in _fault_of(Column("account_id", variant, primary_key=True))
 
@@ -107,7 +113,9 @@ def test_unique_key_over_all_accounts_is_a_fault() -> None:
     name = Column("name", String(9))
     assert "unique key" in _fault_of(_owner(), _id(), name, UniqueConstraint("name"))
     assert "unique key" in _fault_of(_owner(), _id(), Column("name", String(9), unique=True))
-    assert "unique key" in _fault_of(_owner(), _id(), Column("name", String(9)), UniqueConstraint("name", "account_id"))
+    assert "unique key" in _fault_of(
+        _owner(), _id(), Column("name", String(9)), UniqueConstraint("name", "account_id")
+    )
 
 
 def test_unique_index_over_all_accounts_is_a_fault() -> None:
@@ -117,14 +125,20 @@ def test_unique_index_over_all_accounts_is_a_fault() -> None:
 
 def test_unique_index_that_begins_with_an_expression_is_a_fault() -> None:
     name, owner = Column("name", String(9)), _owner()
-    assert "unique index" in _fault_of(owner, _id(), name, Index("ix", func.lower(name), owner, unique=True))
+    assert "unique index" in _fault_of(
+        owner, _id(), name, Index("ix", func.lower(name), owner, unique=True)
+    )
 
 
 def test_foreign_key_without_the_account_is_a_fault() -> None:
     metadata = _metadata()
     Table("parents", metadata, _owner(), _id())
-    Table("things", metadata, _owner(), _id(), Column("parent_id", Uuid(), ForeignKey("parents.id")))
-    with pytest.raises(UnownedTableError, match=r"foreign key \['parent_id'\] must carry account_id"):
+    Table(
+        "things", metadata, _owner(), _id(), Column("parent_id", Uuid(), ForeignKey("parents.id"))
+    )
+    with pytest.raises(
+        UnownedTableError, match=r"foreign key \['parent_id'\] must carry account_id"
+    ):
         Ownership(metadata, PERSONS).check()
 
 
@@ -148,7 +162,9 @@ def test_global_table_that_points_at_an_owned_one_must_carry_the_account() -> No
     Table("seats", metadata, _owner(), _id())
     Table("visits", metadata, _id(), Column("seat_id", Uuid(), ForeignKey("seats.id")))
     listed = PERSONS | {"visits": GlobalTable("before an account is entered", keys=("id",))}
-    with pytest.raises(UnownedTableError, match=r"visits: foreign key \['seat_id'\] must carry account_id"):
+    with pytest.raises(
+        UnownedTableError, match=r"visits: foreign key \['seat_id'\] must carry account_id"
+    ):
         Ownership(metadata, listed).check()
 
 
@@ -163,12 +179,18 @@ def test_global_table_is_reached_by_columns_that_exist() -> None:
 
 
 def test_list_of_global_tables_names_tables_that_exist() -> None:
-    with pytest.raises(UnownedTableError, match="ghosts: on the list of global tables, but there is no such table"):
+    with pytest.raises(
+        UnownedTableError, match="ghosts: on the list of global tables, but there is no such table"
+    ):
         Ownership(_metadata(), PERSONS | {"ghosts": GlobalTable("gone")}).check()
 
 
 def test_every_fault_is_told_and_not_only_the_first() -> None:
-    told = _fault_of(_id(), Column("account_id", Integer, primary_key=True), Column("name", String(9), unique=True))
+    told = _fault_of(
+        _id(),
+        Column("account_id", Integer, primary_key=True),
+        Column("name", String(9), unique=True),
+    )
     assert told.count("things:") == 3
 
 

@@ -1,5 +1,7 @@
 """The entered account: ambient, nested, restored, and never there where nobody entered it."""
 
+# ruff: noqa: SIM117 - the inner block is the one that must fail
+
 from __future__ import annotations
 
 import asyncio
@@ -11,16 +13,21 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
-from uuid_utils.compat import uuid7
 
 from saas.models import User
-from tenants import ForeignTenantError, TenantMissingError, across_accounts, current_account_id, enter_account
+from tenants import (
+    ForeignTenantError,
+    TenantMissingError,
+    across_accounts,
+    current_account_id,
+    enter_account,
+)
 from tenants.scope import entered_account_id
 from tenants.session import TenantSession
 from tests.tenants.catalogue import Mode, spread
 from tests.tenants.world import World
 
-A, B = uuid7(), uuid7()
+A, B = UUID("0190c42a-7c00-7000-8000-00000000000a"), UUID("0190c42a-7c00-7000-8000-00000000000b")
 
 
 def test_nobody_has_entered_an_account_at_first() -> None:
@@ -120,7 +127,11 @@ def test_session_without_an_account_refuses_every_statement(lite: World) -> None
             lambda: session.scalars(select(User)).all(),
             lambda: session.get(User, (lite.a.account_id, lite.a.users[0])),
             lambda: session.query(User).all(),
-            lambda: session.connection().execute(select(User).where(User.account_id == lite.a.account_id)).all(),
+            lambda: (
+                session.connection()
+                .execute(select(User).where(User.account_id == lite.a.account_id))
+                .all()
+            ),
         ):
             with pytest.raises(TenantMissingError):
                 ask()

@@ -10,7 +10,15 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Mapper
 
 from saas.models import OWNERSHIP, Base
-from tenants import GuardDoesNotBiteError, Ownership, TenantOwned, UnownedTableError, compiler, guard, session
+from tenants import (
+    GuardDoesNotBiteError,
+    Ownership,
+    TenantOwned,
+    UnownedTableError,
+    compiler,
+    guard,
+    session,
+)
 from tenants.compiler import GuardedCompiler
 from tenants.proof import Scan
 from tenants.raw_sql import NoRawSql, PlainTypes, QuotedNames
@@ -97,7 +105,10 @@ def test_guard_with_a_hook_gone_is_refused(owner: type, hook: str) -> None:
 )
 def test_guard_whose_reasoning_is_gone_is_refused(owner: Any, name: str, other: Any) -> None:
     engine = _engine("sqlite")
-    with patch.object(owner, name, other), pytest.raises((GuardDoesNotBiteError, IndexError, KeyError)):
+    with (
+        patch.object(owner, name, other),
+        pytest.raises((GuardDoesNotBiteError, IndexError, KeyError)),
+    ):
         self_test(engine, OWNERSHIP, MAPPERS)
 
 
@@ -107,7 +118,10 @@ def test_guard_that_lets_custom_compilation_pass_is_refused() -> None:
             return True
 
     engine = _engine("sqlite")
-    with patch.object(OWNERSHIP, "safe_constructs", Anything()), pytest.raises(GuardDoesNotBiteError, match="compiles itself"):
+    with (
+        patch.object(OWNERSHIP, "safe_constructs", Anything()),
+        pytest.raises(GuardDoesNotBiteError, match="compiles itself"),
+    ):
         self_test(engine, OWNERSHIP, MAPPERS)
 
 
@@ -123,8 +137,13 @@ def test_criterion_that_reaches_no_model_is_refused() -> None:
 def test_criterion_without_aliases_reaches_no_model() -> None:
     from sqlalchemy.orm import with_loader_criteria
 
-    lost = with_loader_criteria(TenantOwned, session._in_entered_account, propagate_to_loaders=False)
-    with patch.object(session, "SCOPE", lost), pytest.raises(GuardDoesNotBiteError, match="does not reach"):
+    lost = with_loader_criteria(
+        TenantOwned, session._in_entered_account, propagate_to_loaders=False
+    )
+    with (
+        patch.object(session, "SCOPE", lost),
+        pytest.raises(GuardDoesNotBiteError, match="does not reach"),
+    ):
         self_test(_engine("sqlite"), OWNERSHIP, MAPPERS)
 
 
@@ -136,7 +155,9 @@ def test_relationship_that_moves_rows_is_refused() -> None:
 
     relation = Loose()
     relation.synchronize_pairs = [(None, Base.metadata.tables["users"].c.account_id)]  # type: ignore[attr-defined]
-    mapper: Any = type("FakeMapper", (), {"class_": MAPPERS[0].class_, "relationships": [relation]})()
+    mapper: Any = type(
+        "FakeMapper", (), {"class_": MAPPERS[0].class_, "relationships": [relation]}
+    )()
     assert isinstance(MAPPERS[0], Mapper)
     with pytest.raises(UnownedTableError, match="loose"):
         self_test(_engine("sqlite"), OWNERSHIP, [mapper])

@@ -10,9 +10,21 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("tenants", "saas", "admin", "config")
 
 # The driver itself: on SQLite and MariaDB nothing of ours looks at what it is told.
-DRIVER = {"cursor", "raw_connection", "driver_connection", "dbapi_connection", "exec_driver_sql", "do_execute"}
+DRIVER = {
+    "cursor",
+    "raw_connection",
+    "driver_connection",
+    "dbapi_connection",
+    "exec_driver_sql",
+    "do_execute",
+}
 RAW_SQL = {"text", "TextClause", "tstring"}
-ENGINES = {"create_engine", "create_engine_from_config", "engine_from_config", "create_async_engine"}
+ENGINES = {
+    "create_engine",
+    "create_engine_from_config",
+    "engine_from_config",
+    "create_async_engine",
+}
 SESSIONS = {"Session", "sessionmaker", "scoped_session", "AsyncSession"}
 # filter_by() takes its keywords on trust: a body passed as **values could name account_id.
 KEYWORDS = {"filter_by"}
@@ -28,7 +40,10 @@ ALLOWED = {
     ("saas/database.py", "create_engine"): "the engines of the product",
     ("saas/database.py", "driver_connection"): "BEGIN in the words of SQLite and MariaDB",
     ("config/migration_locks.py", "text"): "locks of each database, for its owner alone",
-    ("config/migration_locks.py", "exec_driver_sql"): "SQLite's own lock and check, for its owner alone",
+    (
+        "config/migration_locks.py",
+        "exec_driver_sql",
+    ): "SQLite's own lock and check, for its owner alone",
     ("config/migration_locks.py", "create_engine"): "the owner's engine, while it migrates",
 }
 
@@ -50,7 +65,11 @@ def _found() -> set[tuple[str, str]]:
         for path in sorted((ROOT / room).rglob("*.py")):
             tree = ast.parse(path.read_text("utf-8"))
             name = str(path.relative_to(ROOT))
-            found |= {(name, word) for word in _words(tree) if word in FORBIDDEN and not _is_other_thing(name, word)}
+            found |= {
+                (name, word)
+                for word in _words(tree)
+                if word in FORBIDDEN and not _is_other_thing(name, word)
+            }
     return found
 
 
@@ -85,4 +104,9 @@ def test_no_engine_event_may_change_a_statement_after_the_guard() -> None:
 
 def test_the_gate_sees_what_it_looks_for() -> None:
     source = "engine.raw_connection().cursor().execute('x')\nwith Session(e) as s:\n    s.query(U).filter_by(**body)"
-    assert set(_words(ast.parse(source))) & FORBIDDEN == {"raw_connection", "cursor", "Session", "filter_by"}
+    assert set(_words(ast.parse(source))) & FORBIDDEN == {
+        "raw_connection",
+        "cursor",
+        "Session",
+        "filter_by",
+    }

@@ -1,4 +1,4 @@
-"""The statement catalogue on three databases: all nets, the guard alone, row-level security alone, and no net at all."""
+"""The statement catalogue on three databases: all nets, the guard alone, row security alone, and no net."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def _assert_leaks(found: Report, expected: set[str]) -> None:
 
 def _driver_forms(backend: str) -> set[str]:
     """The driver's own cursor passes every net but the database's."""
-    return set() if backend == "postgresql" else {name for name, form in FORMS.items() if form.driver}
+    return (
+        set() if backend == "postgresql" else {name for name, form in FORMS.items() if form.driver}
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -48,7 +50,9 @@ def test_no_form_reaches_another_account_with_all_nets(world_of: WorldOf, backen
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_no_form_reaches_another_account_with_the_guard_alone(world_of: WorldOf, backend: str) -> None:
+def test_no_form_reaches_another_account_with_the_guard_alone(
+    world_of: WorldOf, backend: str
+) -> None:
     _assert_leaks(run(world_of(backend), Mode.GUARD), _driver_forms(backend))
 
 
@@ -69,7 +73,9 @@ def test_statements_as_services_write_them_are_served(world_of: WorldOf, backend
     plain = [f for f in FORMS.values() if f.attack.__module__ == forms.orm_reads.__name__]
     found = run(world_of(backend), Mode.ALL, plain)
     refused = found.those(*Verdict) - found.those(Verdict.HARMLESS)
-    expected = {f.name for f in plain if backend in f.backends} & (REFUSED_THOUGH_SCOPED | REFUSED_FOR_ITS_VALUE)
+    expected = {f.name for f in plain if backend in f.backends} & (
+        REFUSED_THOUGH_SCOPED | REFUSED_FOR_ITS_VALUE
+    )
     assert refused == expected, found.told(refused ^ expected)
 
 
@@ -77,9 +83,13 @@ def test_catalogue_holds_every_kind_of_form() -> None:
     assert len(FORMS) >= 550
     written = [form for form in FORMS.values() if form.writes]
     assert len(written) >= 150
-    assert {form.attack.__module__.rsplit(".", 1)[-1] for form in FORMS.values()} == set(forms.__all__)
+    assert {form.attack.__module__.rsplit(".", 1)[-1] for form in FORMS.values()} == set(
+        forms.__all__
+    )
 
 
 def test_every_form_that_is_quiet_without_nets_says_why() -> None:
-    unexplained = [f.name for f in FORMS.values() for why in f.quiet.values() if len(why.split()) < 4]
+    unexplained = [
+        f.name for f in FORMS.values() for why in f.quiet.values() if len(why.split()) < 4
+    ]
     assert unexplained == []

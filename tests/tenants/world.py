@@ -18,7 +18,16 @@ from sqlalchemy.pool import NullPool, QueuePool
 from uuid_utils.compat import uuid7
 
 from saas.columns import utc_now
-from saas.models import Account, Identity, Project, Role, SystemEventRow, User, UserRole, UserSession
+from saas.models import (
+    Account,
+    Identity,
+    Project,
+    Role,
+    SystemEventRow,
+    User,
+    UserRole,
+    UserSession,
+)
 from saas.models import AuditEventRow as AuditEvent
 from tenants import row_security
 from tests.databases import Urls
@@ -87,7 +96,10 @@ class World:
         with self._connection.begin(), _without_foreign_keys(self._connection, self.backend):
             for table in differing:
                 self._connection.execute(table.delete())
-                if rows := [dict(zip(table.c.keys(), row, strict=True)) for row in self.pristine[table].values()]:
+                if rows := [
+                    dict(zip(table.c.keys(), row, strict=True))
+                    for row in self.pristine[table].values()
+                ]:
                     self._connection.execute(insert(table), rows)
 
     def _rows_of(self, table: Table) -> dict[Any, tuple[Any, ...]]:
@@ -112,7 +124,11 @@ def plain_engine(url: str, pool: type = QueuePool) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, poolclass=pool, connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", lambda connection: connection.connection.driver_connection.execute("BEGIN"))
+        event.listen(
+            engine,
+            "begin",
+            lambda connection: connection.connection.driver_connection.execute("BEGIN"),
+        )
         return engine
     if url.startswith("postgresql"):
         engine = create_engine(url, poolclass=pool, isolation_level="AUTOCOMMIT")
@@ -141,7 +157,10 @@ def _without_foreign_keys(connection: Connection, backend: str) -> Iterator[None
     # SQLite cannot switch them inside a transaction, and checks at the end of each statement: order is enough.
     off, on = {
         "sqlite": ("PRAGMA defer_foreign_keys=on", "PRAGMA defer_foreign_keys=off"),
-        "postgresql": ("SET LOCAL session_replication_role = replica", "SET LOCAL session_replication_role = origin"),
+        "postgresql": (
+            "SET LOCAL session_replication_role = replica",
+            "SET LOCAL session_replication_role = origin",
+        ),
         "mariadb": ("SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
     }[backend]
     connection.execute(text(off))
@@ -159,7 +178,15 @@ def _view_statements(urls: Urls) -> Iterator[str]:
 
 def _rows(seat: Seat, size: int) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
     mark, account = seat.mark, {"account_id": seat.account_id}
-    for ids in (seat.identities, seat.users, seat.roles, seat.projects, seat.notes, seat.documents, seat.sessions):
+    for ids in (
+        seat.identities,
+        seat.users,
+        seat.roles,
+        seat.projects,
+        seat.notes,
+        seat.documents,
+        seat.sessions,
+    ):
         ids += [uuid7() for _ in range(size)]
     seat.events.append(uuid7())
     numbers = range(size)
@@ -167,26 +194,45 @@ def _rows(seat: Seat, size: int) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
     yield (
         Identity.__table__,
         [
-            {"id": seat.identities[n], "email_key": f"{mark}{n}@example.com", "email": f"{mark}{n}@example.com"}
+            {
+                "id": seat.identities[n],
+                "email_key": f"{mark}{n}@example.com",
+                "email": f"{mark}{n}@example.com",
+            }
             | {"password_hash": f"{mark} hash"}
             for n in numbers
         ],
     )
     yield (
         User.__table__,
-        [account | {"id": seat.users[n], "identity_id": seat.identities[n], "username": f"{mark}-{n}"} for n in numbers],
+        [
+            account
+            | {"id": seat.users[n], "identity_id": seat.identities[n], "username": f"{mark}-{n}"}
+            for n in numbers
+        ],
     )
-    yield Role.__table__, [account | {"id": seat.roles[n], "name": f"{mark} role {n}"} for n in numbers]
+    yield (
+        Role.__table__,
+        [account | {"id": seat.roles[n], "name": f"{mark} role {n}"} for n in numbers],
+    )
     yield (
         UserRole.__table__,
         [account | {"user_id": seat.users[n], "role_id": seat.roles[n]} for n in numbers],
     )
-    yield Project.__table__, [account | {"id": seat.projects[n], "name": f"{mark} project {n}"} for n in numbers]
+    yield (
+        Project.__table__,
+        [account | {"id": seat.projects[n], "name": f"{mark} project {n}"} for n in numbers],
+    )
     yield (
         Note.__table__,
         [
             account
-            | {"id": seat.notes[n], "body": f"{mark} note {n}", "stars": size, "author_id": seat.users[n]}
+            | {
+                "id": seat.notes[n],
+                "body": f"{mark} note {n}",
+                "stars": size,
+                "author_id": seat.users[n],
+            }
             | {"parent_id": seat.notes[0] if n else None}
             for n in numbers
         ],
@@ -194,13 +240,22 @@ def _rows(seat: Seat, size: int) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
     yield LINKS, [account | {"flag": "active", "user_id": seat.users[n]} for n in numbers]
     yield (
         Document.__table__,
-        [account | {"id": seat.documents[n], "kind": "invoice", "title": f"{mark} title {n}"} for n in numbers],
+        [
+            account | {"id": seat.documents[n], "kind": "invoice", "title": f"{mark} title {n}"}
+            for n in numbers
+        ],
     )
     yield (
         Invoice.__table__,
-        [account | {"id": seat.documents[n], "total": size, "memo": f"{mark} memo {n}"} for n in numbers],
+        [
+            account | {"id": seat.documents[n], "total": size, "memo": f"{mark} memo {n}"}
+            for n in numbers
+        ],
     )
-    yield Handle.__table__, [account | {"id": uuid7(), "handle": f"handle of {mark}", "body": f"{mark} body"}]
+    yield (
+        Handle.__table__,
+        [account | {"id": uuid7(), "handle": f"handle of {mark}", "body": f"{mark} body"}],
+    )
     yield UserSession.__table__, [_session(seat, n) for n in numbers]
     yield AuditEvent.__table__, [account | _event(seat)]
     yield SystemEventRow.__table__, [_event(seat) | {"id": uuid7(), "seq": size}]
@@ -221,7 +276,10 @@ def _session(seat: Seat, n: int) -> dict[str, Any]:
 
 
 def _event(seat: Seat) -> dict[str, Any]:
-    texts = dict.fromkeys(("digest", "prev", "hash"), "0" * 64) | {"actor_type": "user", "channel": "api"}
+    texts = dict.fromkeys(("digest", "prev", "hash"), "0" * 64) | {
+        "actor_type": "user",
+        "channel": "api",
+    }
     return texts | {
         "id": seat.events[0],
         "v": 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -406,7 +406,8 @@ class TestSwitching:
 
         assert "Expires=" in answer.headers["Set-Cookie"]
         newest = client.get("/api/sessions").json["data"][0]
-        assert newest["expires_at"][:10] == str((utc_now() + timedelta(days=30)).date())
+        left = datetime.fromisoformat(newest["expires_at"]) - utc_now()
+        assert timedelta(days=29, hours=23) < left <= timedelta(days=30)
 
     def test_one_person_in_two_accounts_sees_only_the_one_entered(
         self, ida: tuple[Person, Person], ada: Person, gus: Person
@@ -443,6 +444,16 @@ class TestXAccountId:
             refused(at_ada.delete(f"/api/sessions/{uuid4()}", headers=stale), 40901)
             refused(at_ada.post("/api/accounts", {"name": "x"}, headers=stale), 40901)
             refused(at_ada.post("/api/logout", headers=stale), 40901)
+
+    def test_it_is_told_before_a_permission_that_is_missing_in_the_other_account(
+        self, house: House, ida: tuple[Person, Person], ada: Person, gus: Person
+    ) -> None:
+        at_ada, _ = ida
+        stale = {"X-Account-ID": str(ada.account_id)}
+        at_ada.post("/api/session/account", {"account_id": str(gus.account_id)})
+
+        with nothing_changes(house, gus, at_ada):
+            refused(at_ada.post("/api/projects", {"name": "x"}, headers=stale), 40901)
 
     @pytest.mark.parametrize("value", ["", "x", "0", "null", "%00", "é"])
     def test_what_is_no_account_id_matches_none(self, solo: Person, value: str) -> None:

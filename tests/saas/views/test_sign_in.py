@@ -199,7 +199,8 @@ def test_password_is_hashed_anew_when_the_cost_has_risen(house: House, ada: Pers
     assert "$05$" in stored()
     assert sign_in(house, ada.email).status_code == 200
     events = SystemEventRow.__table__
-    told = look(house, select(events.c.action).where(events.c.target_id == str(ada.identity_id)))
+    mine = events.c.target_id == str(ada.identity_id)
+    told = look(house, select(events.c.action).where(mine).order_by(events.c.seq))
     assert [row.action for row in told] == ["identity.created", "identity.password_rehashed"]
 
 

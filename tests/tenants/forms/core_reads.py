@@ -18,7 +18,15 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column, sessionmaker, with_loader_criteria
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    mapped_column,
+    sessionmaker,
+    with_loader_criteria,
+)
 
 from saas.models import AuditEventRow, Project, Role, User, UserRole
 from tenants import TenantOwned
@@ -103,7 +111,13 @@ def core_subquery_in_the_where_of_an_entity(w: Scene):
 @reads()
 def core_exists_in_the_where_of_an_entity(w: Scene):
     theirs = exists().where(USERS.c.username.like("basalt%"))
-    return Seen(len(w.s.scalars(select(Project.id).where(Project.account_id == w.a.account_id, theirs)).all()))
+    return Seen(
+        len(
+            w.s.scalars(
+                select(Project.id).where(Project.account_id == w.a.account_id, theirs)
+            ).all()
+        )
+    )
 
 
 @reads()
@@ -295,7 +309,9 @@ def lightweight_table(w: Scene):
 @reads()
 def lightweight_table_with_an_account(w: Scene):
     users = table("users", column("username"), column("account_id"))
-    return w.s.execute(select(users.c.username).where(users.c.account_id == literal(w.b.account_id, Uuid()))).all()
+    return w.s.execute(
+        select(users.c.username).where(users.c.account_id == literal(w.b.account_id, Uuid()))
+    ).all()
 
 
 @reads()

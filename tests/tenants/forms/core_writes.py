@@ -28,12 +28,23 @@ from tests.tenants.forms.evasions import EqualToAll, Turncoat
 from tests.tenants.models import Handle, Note
 
 USERS, ROLES, USER_ROLES = User.__table__, Role.__table__, UserRole.__table__
-PROJECTS, NOTES, ACCOUNTS, HANDLES = Project.__table__, Note.__table__, Account.__table__, Handle.__table__
+PROJECTS, NOTES, ACCOUNTS, HANDLES = (
+    Project.__table__,
+    Note.__table__,
+    Account.__table__,
+    Handle.__table__,
+)
 COLUMNS = ["account_id", "id", "body", "stars", "flag"]
 
 
 def _note(account_id, **more):
-    return {"account_id": account_id, "id": uuid7(), "body": "planted", "stars": 0, "flag": "x"} | more
+    return {
+        "account_id": account_id,
+        "id": uuid7(),
+        "body": "planted",
+        "stars": 0,
+        "flag": "x",
+    } | more
 
 
 # -- update and delete -------------------------------------------------------------------------------------
@@ -64,14 +75,20 @@ def core_update_tied_to_b(w: Scene):
 
 @writes()
 def core_update_of_many(w: Scene):
-    statement = update(USERS).where(USERS.c.account_id == bindparam("a"), USERS.c.id == bindparam("i"))
+    statement = update(USERS).where(
+        USERS.c.account_id == bindparam("a"), USERS.c.id == bindparam("i")
+    )
     rows = [{"a": seat.account_id, "i": seat.users[0], "status": "taken"} for seat in (w.a, w.b)]
     w.connection().execute(statement, rows)
 
 
 @writes()
 def core_update_of_the_account(w: Scene):
-    w.s.execute(update(PROJECTS).where(PROJECTS.c.account_id == w.a.account_id).values(account_id=w.b.account_id))
+    w.s.execute(
+        update(PROJECTS)
+        .where(PROJECTS.c.account_id == w.a.account_id)
+        .values(account_id=w.b.account_id)
+    )
 
 
 @writes()
@@ -106,7 +123,9 @@ def core_update_of_a_lightweight_account(w: Scene):
 
 @writes(only=("mariadb",))
 def core_update_of_a_second_table(w: Scene):
-    statement = update(NOTES).where(NOTES.c.account_id == w.a.account_id, PROJECTS.c.account_id == w.a.account_id)
+    statement = update(NOTES).where(
+        NOTES.c.account_id == w.a.account_id, PROJECTS.c.account_id == w.a.account_id
+    )
     w.s.execute(statement.values({PROJECTS.c.account_id: w.b.account_id, NOTES.c.body: "x"}))
 
 
@@ -118,7 +137,9 @@ def core_update_through_a_join(w: Scene):
 
 @writes()
 def core_update_from_another_table(w: Scene):
-    statement = update(NOTES).where(NOTES.c.account_id == w.a.account_id, USERS.c.username.like("basalt%"))
+    statement = update(NOTES).where(
+        NOTES.c.account_id == w.a.account_id, USERS.c.username.like("basalt%")
+    )
     w.s.execute(statement.values(body=USERS.c.username))
 
 
@@ -136,7 +157,11 @@ def core_update_where_or(w: Scene):
 
 @writes()
 def core_update_where_text(w: Scene):
-    w.s.execute(update(USERS).where(USERS.c.account_id == w.a.account_id, text("1=1 OR 1=1")).values(status="taken"))
+    w.s.execute(
+        update(USERS)
+        .where(USERS.c.account_id == w.a.account_id, text("1=1 OR 1=1"))
+        .values(status="taken")
+    )
 
 
 @writes()
@@ -174,7 +199,9 @@ def core_delete_with_returning(w: Scene):
 
 @writes(only=("postgresql", "mariadb"))
 def core_delete_using_another_table(w: Scene):
-    doomed = delete(PROJECTS).where(PROJECTS.c.description == "", USERS.c.account_id == w.a.account_id)
+    doomed = delete(PROJECTS).where(
+        PROJECTS.c.description == "", USERS.c.account_id == w.a.account_id
+    )
     w.s.execute(doomed)
 
 
@@ -265,7 +292,11 @@ def core_insert_with_a_value_equal_to_all(w: Scene):
 def core_insert_with_the_account_twice(w: Scene):
     row = _note(w.a.account_id)
     del row["account_id"]
-    w.s.execute(insert(NOTES).values({NOTES.c.account_id: w.b.account_id, "account_id": w.a.account_id} | row))
+    w.s.execute(
+        insert(NOTES).values(
+            {NOTES.c.account_id: w.b.account_id, "account_id": w.a.account_id} | row
+        )
+    )
 
 
 @writes()
@@ -276,25 +307,38 @@ def core_insert_of_a_foreign_value(w: Scene):
 
 @writes(quiet="a composite foreign key refuses the link")
 def core_insert_of_a_foreign_link(w: Scene):
-    row = {"account_id": w.a.account_id, "user_id": w.a.users[0], "role_id": w.b.roles[0], "assigned_at": utc_now()}
+    row = {
+        "account_id": w.a.account_id,
+        "user_id": w.a.users[0],
+        "role_id": w.b.roles[0],
+        "assigned_at": utc_now(),
+    }
     w.s.execute(insert(USER_ROLES).values(row))
 
 
 @writes()
 def core_insert_from_select(w: Scene):
-    copied = select(literal(w.a.account_id, Uuid()), USERS.c.id, USERS.c.username, literal(0), literal("x"))
+    copied = select(
+        literal(w.a.account_id, Uuid()), USERS.c.id, USERS.c.username, literal(0), literal("x")
+    )
     w.s.execute(insert(NOTES).from_select(COLUMNS, copied))
 
 
 @writes()
 def core_insert_from_select_into_b(w: Scene):
-    copied = select(literal(w.b.account_id, Uuid()), ROLES.c.id, ROLES.c.name, literal(0), literal("x"))
-    w.s.execute(insert(NOTES).from_select(COLUMNS, copied.where(ROLES.c.account_id == w.a.account_id)))
+    copied = select(
+        literal(w.b.account_id, Uuid()), ROLES.c.id, ROLES.c.name, literal(0), literal("x")
+    )
+    w.s.execute(
+        insert(NOTES).from_select(COLUMNS, copied.where(ROLES.c.account_id == w.a.account_id))
+    )
 
 
 @writes()
 def core_insert_from_select_of_every_account(w: Scene):
-    accounts = select(ACCOUNTS.c.account_id, ACCOUNTS.c.account_id, ACCOUNTS.c.name, literal(0), literal("x"))
+    accounts = select(
+        ACCOUNTS.c.account_id, ACCOUNTS.c.account_id, ACCOUNTS.c.name, literal(0), literal("x")
+    )
     w.s.execute(insert(NOTES).from_select(COLUMNS, accounts))
 
 
@@ -303,15 +347,17 @@ def core_insert_from_select_with_a_turncoat_type(w: Scene):
     Turncoat.sends = w.b.account_id
     own = literal(w.a.account_id, Turncoat())
     copied = select(own, ROLES.c.id, ROLES.c.name, literal(0), literal("x"))
-    w.s.execute(insert(NOTES).from_select(COLUMNS, copied.where(ROLES.c.account_id == w.a.account_id)))
+    w.s.execute(
+        insert(NOTES).from_select(COLUMNS, copied.where(ROLES.c.account_id == w.a.account_id))
+    )
 
 
 @writes()
 def core_insert_from_a_union(w: Scene):
     arms = [
-        select(literal(seat.account_id, Uuid()), ROLES.c.id, ROLES.c.name, literal(0), literal("x")).where(
-            ROLES.c.account_id == w.a.account_id
-        )
+        select(
+            literal(seat.account_id, Uuid()), ROLES.c.id, ROLES.c.name, literal(0), literal("x")
+        ).where(ROLES.c.account_id == w.a.account_id)
         for seat in (w.a, w.b)
     ]
     w.s.execute(insert(NOTES).from_select(COLUMNS, union_all(*arms)))
@@ -320,7 +366,9 @@ def core_insert_from_a_union(w: Scene):
 @writes()
 def core_insert_from_a_cte(w: Scene):
     names = select(USERS.c.id, USERS.c.username).cte("names")
-    copied = select(literal(w.a.account_id, Uuid()), names.c.id, names.c.username, literal(0), literal("x"))
+    copied = select(
+        literal(w.a.account_id, Uuid()), names.c.id, names.c.username, literal(0), literal("x")
+    )
     w.s.execute(insert(NOTES).from_select(COLUMNS, copied))
 
 
@@ -332,7 +380,9 @@ def core_insert_or_replace(w: Scene):
     else:
         row = _note(w.b.account_id, id=w.b.notes[2])
         upsert = postgresql.insert(NOTES).values(row)
-        w.s.execute(upsert.on_conflict_do_update(constraint=NOTES.primary_key, set_={"body": "taken"}))
+        w.s.execute(
+            upsert.on_conflict_do_update(constraint=NOTES.primary_key, set_={"body": "taken"})
+        )
 
 
 @writes(only=("postgresql",))
@@ -396,7 +446,9 @@ def upsert_with_text_in_its_where(w: Scene):
     row = _note(w.a.account_id, id=w.a.notes[0])
     upsert = kind.insert(NOTES).values(row)
     w.s.execute(
-        upsert.on_conflict_do_update(index_elements=["account_id", "id"], set_={"body": "basalt exists"}, where=seen)
+        upsert.on_conflict_do_update(
+            index_elements=["account_id", "id"], set_={"body": "basalt exists"}, where=seen
+        )
     )
 
 
@@ -415,7 +467,11 @@ def text_delete(w: Scene):
 
 @writes()
 def text_insert(w: Scene):
-    w.s.execute(text("INSERT INTO t_links (account_id, flag, user_id) SELECT account_id, 'x', user_id FROM t_links"))
+    w.s.execute(
+        text(
+            "INSERT INTO t_links (account_id, flag, user_id) SELECT account_id, 'x', user_id FROM t_links"
+        )
+    )
 
 
 @writes()

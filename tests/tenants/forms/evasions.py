@@ -32,7 +32,7 @@ from tests.tenants.catalogue import Counted, Scene, Seen, reads
 
 USERS, ROLES, USER_ROLES = User.__table__, Role.__table__, UserRole.__table__
 ACCOUNTS, SESSIONS = Account.__table__, UserSession.__table__
-OWNER = USERS.c.account_id
+owner = USERS.c.account_id
 
 
 def _names(w: Scene, *criteria):
@@ -44,126 +44,128 @@ def _names(w: Scene, *criteria):
 
 @reads()
 def own_account_or_true(w: Scene):
-    return _names(w, or_(OWNER == w.a.account_id, true() == true()))
+    return _names(w, or_(owner == w.a.account_id, true() == true()))
 
 
 @reads()
 def own_account_or_another(w: Scene):
-    return _names(w, or_(OWNER == w.a.account_id, OWNER == w.b.account_id))
+    return _names(w, or_(owner == w.a.account_id, owner == w.b.account_id))
 
 
 @reads()
 def own_account_or_a_name(w: Scene):
-    return _names(w, (OWNER == w.a.account_id) | USERS.c.username.like("basalt%"))
+    return _names(w, (owner == w.a.account_id) | USERS.c.username.like("basalt%"))
 
 
 @reads()
 def account_equal_to_itself(w: Scene):
-    return _names(w, OWNER == OWNER)  # noqa: PLR0124 - on purpose
+    return _names(w, owner == owner)  # noqa: PLR0124 - on purpose
 
 
 @reads()
 def account_of_an_alias_equal_to_itself(w: Scene):
     other = USERS.alias()
-    return _names(w, other.c.account_id == other.c.account_id, other.c.account_id == w.a.account_id)  # noqa: PLR0124
+    return _names(w, other.c.account_id == other.c.account_id, other.c.account_id == w.a.account_id)
 
 
 @reads()
 def account_in_a_list(w: Scene):
-    return _names(w, OWNER.in_([w.a.account_id, w.b.account_id]))
+    return _names(w, owner.in_([w.a.account_id, w.b.account_id]))
 
 
 @reads()
 def account_in_a_list_of_one(w: Scene):
-    return _names(w, OWNER.in_([w.b.account_id]))
+    return _names(w, owner.in_([w.b.account_id]))
 
 
 @reads()
 def account_not_own(w: Scene):
-    return _names(w, OWNER != w.a.account_id)
+    return _names(w, owner != w.a.account_id)
 
 
 @reads()
 def not_of_own_account(w: Scene):
-    return _names(w, not_(OWNER == w.a.account_id))
+    return _names(w, not_(owner == w.a.account_id))
 
 
 @reads()
 def account_at_least_own(w: Scene):
-    return _names(w, OWNER >= w.a.account_id)
+    return _names(w, owner >= w.a.account_id)
 
 
 @reads()
 def account_between(w: Scene):
-    return _names(w, OWNER.between(w.a.account_id, w.world.c.account_id))
+    return _names(w, owner.between(w.a.account_id, w.world.c.account_id))
 
 
 @reads()
 def account_is_not_null(w: Scene):
-    return _names(w, OWNER.is_not(None))
+    return _names(w, owner.is_not(None))
 
 
 @reads()
 def account_is_distinct_from_own(w: Scene):
-    return _names(w, OWNER.is_distinct_from(w.a.account_id))
+    return _names(w, owner.is_distinct_from(w.a.account_id))
 
 
 @reads()
 def account_in_a_tuple(w: Scene):
-    return _names(w, tuple_(OWNER, USERS.c.id).in_([(w.b.account_id, w.b.users[0])]))
+    return _names(w, tuple_(owner, USERS.c.id).in_([(w.b.account_id, w.b.users[0])]))
 
 
 @reads(only=("postgresql",))
 def account_equal_to_any_of_an_array(w: Scene):
     both = bindparam(None, [w.a.account_id, w.b.account_id], type_=ARRAY(Uuid()))
-    return _names(w, OWNER == any_(both))
+    return _names(w, owner == any_(both))
 
 
 @reads()
 def account_equal_to_a_scalar_subquery(w: Scene):
     theirs = select(ACCOUNTS.c.account_id).where(ACCOUNTS.c.name.like("basalt%")).scalar_subquery()
-    return _names(w, OWNER == theirs)
+    return _names(w, owner == theirs)
 
 
 @reads()
 def account_equal_to_a_function(w: Scene):
-    return _names(w, OWNER == func.coalesce(literal(w.b.account_id, Uuid()), OWNER))
+    return _names(w, owner == func.coalesce(literal(w.b.account_id, Uuid()), owner))
 
 
 @reads()
 def account_equal_to_a_case(w: Scene):
-    return _names(w, OWNER == case((USERS.c.username == "x", literal(w.a.account_id, Uuid())), else_=OWNER))
+    return _names(
+        w, owner == case((USERS.c.username == "x", literal(w.a.account_id, Uuid())), else_=owner)
+    )
 
 
 @reads()
 def account_equal_to_a_cast(w: Scene):
-    return _names(w, OWNER == type_coerce(literal(w.b.account_id, Uuid()), Uuid()))
+    return _names(w, owner == type_coerce(literal(w.b.account_id, Uuid()), Uuid()))
 
 
 @reads(only=("postgresql", "mariadb"))
 def account_equal_to_a_real_cast(w: Scene):
-    return _names(w, OWNER == cast(literal(str(w.b.account_id)), Uuid()))
+    return _names(w, owner == cast(literal(str(w.b.account_id)), Uuid()))
 
 
 @reads()
 def account_compared_in_a_case(w: Scene):
-    return _names(w, case((OWNER == w.a.account_id, 1), else_=1) == 1)
+    return _names(w, case((owner == w.a.account_id, 1), else_=1) == 1)
 
 
 @reads()
 def account_in_order_by_only(w: Scene):
-    return w.s.execute(select(USERS.c.username).order_by(OWNER == w.a.account_id)).all()
+    return w.s.execute(select(USERS.c.username).order_by(owner == w.a.account_id)).all()
 
 
 @reads()
 def account_in_group_by_and_having(w: Scene):
-    statement = select(func.max(USERS.c.username)).group_by(OWNER).having(OWNER != w.a.account_id)
+    statement = select(func.max(USERS.c.username)).group_by(owner).having(owner != w.a.account_id)
     return w.s.execute(statement).all()
 
 
 @reads()
 def account_in_the_filter_of_an_aggregate(w: Scene):
-    statement = select(func.min(case((OWNER == w.a.account_id, "mine"), else_=USERS.c.username)))
+    statement = select(func.min(case((owner == w.a.account_id, "mine"), else_=USERS.c.username)))
     return w.s.execute(statement).all()
 
 
@@ -172,7 +174,7 @@ def account_in_the_filter_of_an_aggregate(w: Scene):
 
 @reads()
 def left_join_that_ties_the_left_side(w: Scene):
-    joined = outerjoin(USERS, ROLES, and_(OWNER == w.a.account_id, ROLES.c.account_id == OWNER))
+    joined = outerjoin(USERS, ROLES, and_(owner == w.a.account_id, ROLES.c.account_id == owner))
     return w.s.execute(select(USERS.c.username).select_from(joined)).all()
 
 
@@ -190,24 +192,30 @@ def inner_join_that_ties_one_table(w: Scene):
 
 @reads()
 def inner_join_of_two_untied_tables(w: Scene):
-    joined = join(USERS, USER_ROLES, and_(OWNER == USER_ROLES.c.account_id, USERS.c.id == USER_ROLES.c.user_id))
+    joined = join(
+        USERS,
+        USER_ROLES,
+        and_(owner == USER_ROLES.c.account_id, USERS.c.id == USER_ROLES.c.user_id),
+    )
     return w.s.execute(select(USERS.c.username).select_from(joined)).all()
 
 
 @reads()
 def ring_of_three_untied_tables(w: Scene):
     ring = (
-        OWNER == USER_ROLES.c.account_id,
+        owner == USER_ROLES.c.account_id,
         USER_ROLES.c.account_id == ROLES.c.account_id,
-        ROLES.c.account_id == OWNER,
+        ROLES.c.account_id == owner,
     )
     return _names(w, *ring)
 
 
 @reads(only=("sqlite",))
 def full_join_with_both_sides_in_on(w: Scene):
-    tie = and_(OWNER == w.a.account_id, ROLES.c.account_id == w.a.account_id)
-    return w.s.execute(select(USERS.c.username).select_from(join(USERS, ROLES, tie, full=True))).all()
+    tie = and_(owner == w.a.account_id, ROLES.c.account_id == w.a.account_id)
+    return w.s.execute(
+        select(USERS.c.username).select_from(join(USERS, ROLES, tie, full=True))
+    ).all()
 
 
 @reads(only=("sqlite", "postgresql"))
@@ -239,18 +247,20 @@ def join_to_a_subquery_of_the_own_account(w: Scene):
 @reads()
 def alias_tied_instead_of_the_table(w: Scene):
     other = USERS.alias()
-    return w.s.execute(select(USERS.c.username).join_from(USERS, other, other.c.account_id == w.a.account_id)).all()
+    return w.s.execute(
+        select(USERS.c.username).join_from(USERS, other, other.c.account_id == w.a.account_id)
+    ).all()
 
 
 @reads()
 def entity_tied_instead_of_its_alias(w: Scene):
     other = aliased(USERS)
-    return w.s.execute(select(other.c.username).where(OWNER == w.a.account_id)).all()
+    return w.s.execute(select(other.c.username).where(owner == w.a.account_id)).all()
 
 
 @reads()
 def session_of_b_as_a_proof(w: Scene):
-    proof = (SESSIONS.c.token_hash == w.b.token_hash(), OWNER == SESSIONS.c.account_id)
+    proof = (SESSIONS.c.token_hash == w.b.token_hash(), owner == SESSIONS.c.account_id)
     return _names(w, *proof)
 
 
@@ -259,7 +269,7 @@ def account_of_a_free_table_as_a_proof(w: Scene):
     from saas.models import SystemEventRow
 
     events = SystemEventRow.__table__
-    tie = exists().where(events.c.id == OWNER)
+    tie = exists().where(events.c.id == owner)
     return _names(w, or_(tie, true() == true()))
 
 
@@ -269,7 +279,8 @@ def account_of_a_free_table_as_a_proof(w: Scene):
 @reads()
 def union_with_an_untied_arm(w: Scene):
     arms = union_all(
-        select(USERS.c.username).where(OWNER == w.a.account_id), select(USERS.c.username).where(OWNER != w.a.account_id)
+        select(USERS.c.username).where(owner == w.a.account_id),
+        select(USERS.c.username).where(owner != w.a.account_id),
     )
     return w.s.execute(arms).all()
 
@@ -282,37 +293,37 @@ def union_of_entity_and_core_arm(w: Scene):
 @reads()
 def tied_statement_with_an_untied_subquery(w: Scene):
     theirs = select(func.max(ROLES.c.name)).scalar_subquery()
-    return w.s.execute(select(theirs).where(OWNER == w.a.account_id)).all()
+    return w.s.execute(select(theirs).where(owner == w.a.account_id)).all()
 
 
 @reads()
 def tied_cte_with_an_untied_table_inside(w: Scene):
     inner = select(USERS.c.username).cte("inner_names")
-    outer = select(inner.c.username, OWNER).where(OWNER == w.a.account_id).cte("outer_names")
+    outer = select(inner.c.username, owner).where(owner == w.a.account_id).cte("outer_names")
     return w.s.execute(select(outer.c.username)).all()
 
 
 @reads(quiet={"sqlite": "SQLite finds it circular"})
 def cte_with_the_name_of_a_table(w: Scene):
-    users = select(USERS.c.username, OWNER).cte("users")
+    users = select(USERS.c.username, owner).cte("users")
     return w.s.execute(select(users.c.username).where(users.c.account_id == w.b.account_id)).all()
 
 
 @reads()
 def subquery_correlated_to_nothing(w: Scene):
     inner = select(func.max(USERS.c.username)).correlate(None).scalar_subquery()
-    return w.s.execute(select(inner).where(OWNER == w.a.account_id)).all()
+    return w.s.execute(select(inner).where(owner == w.a.account_id)).all()
 
 
 @reads()
 def exists_tied_only_outside(w: Scene):
     theirs = exists().where(ROLES.c.name.like("basalt%"))
-    return Seen(len(_names(w, OWNER == w.a.account_id, theirs)))
+    return Seen(len(_names(w, owner == w.a.account_id, theirs)))
 
 
 @reads()
 def recursive_cte_with_an_untied_step(w: Scene):
-    top = select(USERS.c.username).where(OWNER == w.a.account_id).cte("tree", recursive=True)
+    top = select(USERS.c.username).where(owner == w.a.account_id).cte("tree", recursive=True)
     tree = top.union(select(USERS.c.username).join_from(top, USERS, true()))
     return w.s.execute(select(tree.c.username)).all()
 
@@ -320,7 +331,9 @@ def recursive_cte_with_an_untied_step(w: Scene):
 @reads()
 def alias_with_the_name_of_another(w: Scene):
     mine, theirs = USERS.alias("u"), ROLES.alias("v")
-    statement = select(theirs.c.name).where(mine.c.account_id == w.a.account_id).select_from(mine, theirs)
+    statement = (
+        select(theirs.c.name).where(mine.c.account_id == w.a.account_id).select_from(mine, theirs)
+    )
     return w.s.execute(statement).all()
 
 
@@ -333,7 +346,9 @@ def two_aliases_of_one_name(w: Scene):
 
 @reads()
 def count_of_a_join_to_an_untied_table(w: Scene):
-    statement = select(func.count()).select_from(User).where(User.id == w.a.users[0]).join(ROLES, true())
+    statement = (
+        select(func.count()).select_from(User).where(User.id == w.a.users[0]).join(ROLES, true())
+    )
     return Counted(w.s.scalar(statement))
 
 
@@ -342,36 +357,40 @@ def count_of_a_join_to_an_untied_table(w: Scene):
 
 @reads()
 def foreign_value_in_a_prepared_statement(w: Scene):
-    statement = select(USERS.c.username).where(OWNER == bindparam("account"))
+    statement = select(USERS.c.username).where(owner == bindparam("account"))
     return w.s.execute(statement, {"account": w.b.account_id}).all()
 
 
 @reads()
 def own_value_overridden_by_parameters(w: Scene):
-    statement = select(USERS.c.username).where(OWNER == bindparam("account", w.a.account_id))
+    statement = select(USERS.c.username).where(owner == bindparam("account", w.a.account_id))
     return w.s.execute(statement, {"account": w.b.account_id}).all()
 
 
 @reads()
 def own_value_overridden_by_params(w: Scene):
-    statement = select(USERS.c.username).where(OWNER == bindparam("account", w.a.account_id))
+    statement = select(USERS.c.username).where(owner == bindparam("account", w.a.account_id))
     return w.s.execute(statement.params(account=w.b.account_id)).all()
 
 
 @reads()
 def criterion_overridden_by_parameters(w: Scene):
-    return w.s.scalars(select(User), {"entered_account": w.b.account_id, "entered_account_1": w.b.account_id}).all()
+    return w.s.scalars(
+        select(User), {"entered_account": w.b.account_id, "entered_account_1": w.b.account_id}
+    ).all()
 
 
 @reads()
 def criterion_overridden_by_params(w: Scene):
-    statement = select(User).params(entered_account=w.b.account_id, entered_account_1=w.b.account_id)
+    statement = select(User).params(
+        entered_account=w.b.account_id, entered_account_1=w.b.account_id
+    )
     return w.s.scalars(statement).all()
 
 
 @reads()
 def parameter_with_the_name_of_the_account_column(w: Scene):
-    statement = select(USERS.c.username).where(OWNER == bindparam("account_id"))
+    statement = select(USERS.c.username).where(owner == bindparam("account_id"))
     return w.s.execute(statement, {"account_id": w.b.account_id}).all()
 
 
@@ -379,18 +398,18 @@ def parameter_with_the_name_of_the_account_column(w: Scene):
 def value_asked_for_twice(w: Scene):
     answers = iter([w.b.account_id, w.a.account_id, w.a.account_id, w.a.account_id])
     moving = bindparam("moving", callable_=lambda: next(answers), type_=Uuid())
-    return _names(w, OWNER == moving)
+    return _names(w, owner == moving)
 
 
 @reads()
 def literal_account_of_b(w: Scene):
-    return _names(w, OWNER == bindparam("account", w.b.account_id, literal_execute=True))
+    return _names(w, owner == bindparam("account", w.b.account_id, literal_execute=True))
 
 
 @reads()
 def account_of_b_in_both_terms(w: Scene):
     theirs = aliased(USERS)
-    tie = and_(OWNER == w.a.account_id, theirs.c.account_id == w.b.account_id)
+    tie = and_(owner == w.a.account_id, theirs.c.account_id == w.b.account_id)
     return w.s.execute(select(theirs.c.username).where(tie)).all()
 
 
@@ -430,7 +449,7 @@ class EqualToAll(UUID):
 @reads()
 def value_changed_by_its_type(w: Scene):
     Turncoat.sends = w.b.account_id
-    return _names(w, OWNER == bindparam(None, w.a.account_id, type_=Turncoat()))
+    return _names(w, owner == bindparam(None, w.a.account_id, type_=Turncoat()))
 
 
 @reads()
@@ -439,28 +458,28 @@ def value_changed_by_a_variant_of_its_type(w: Scene):
     dialect = {"mariadb": "mysql"}.get(w.backend, w.backend)
     both = Uuid().with_variant(Turncoat(), dialect, "mariadb") if dialect == "mysql" else None
     both = both or Uuid().with_variant(Turncoat(), dialect)
-    return _names(w, OWNER == bindparam(None, w.a.account_id, type_=both))
+    return _names(w, owner == bindparam(None, w.a.account_id, type_=both))
 
 
 @reads()
 def value_turned_into_an_expression(w: Scene):
-    return _names(w, OWNER == bindparam(None, w.a.account_id, type_=SelfMade()))
+    return _names(w, owner == bindparam(None, w.a.account_id, type_=SelfMade()))
 
 
 @reads()
 def value_that_is_equal_to_all(w: Scene):
-    return _names(w, OWNER == EqualToAll(str(w.b.account_id)))
+    return _names(w, owner == EqualToAll(str(w.b.account_id)))
 
 
 @reads()
 def value_as_text(w: Scene):
     text_id = w.b.account_id.hex if w.backend == "sqlite" else str(w.b.account_id)
-    return _names(w, OWNER == bindparam(None, text_id, type_=Uuid(as_uuid=False)))
+    return _names(w, owner == bindparam(None, text_id, type_=Uuid(as_uuid=False)))
 
 
 @reads()
 def and_built_by_hand_around_an_or(w: Scene):
-    loose = or_(OWNER == w.a.account_id, USERS.c.status == "active")
+    loose = or_(owner == w.a.account_id, USERS.c.status == "active")
     return _names(w, BooleanClauseList._construct_raw(loose.operator, list(loose.clauses)))
 
 

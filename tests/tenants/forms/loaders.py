@@ -98,7 +98,9 @@ def sloppy_many_to_many_by_join(w: Scene):
 
 @reads()
 def sloppy_many_to_many_in_any(w: Scene):
-    found = select(Note.id).where(Note.account_id == w.a.account_id, Note.linked.any(User.username == "basalt-0"))
+    found = select(Note.id).where(
+        Note.account_id == w.a.account_id, Note.linked.any(User.username == "basalt-0")
+    )
     return Seen(len(w.s.scalars(found).all()))
 
 
@@ -128,7 +130,11 @@ def keyed_many_to_many_in_every_strategy(w: Scene):
 def keyed_collections_in_every_strategy(w: Scene):
     found = []
     for strategy in (lazyload, selectinload, joinedload, subqueryload, immediateload):
-        users = w.s.scalars(select(Account).where(Account.account_id == w.a.account_id).options(strategy(Account.users)))
+        users = w.s.scalars(
+            select(Account)
+            .where(Account.account_id == w.a.account_id)
+            .options(strategy(Account.users))
+        )
         found.append([list(account.users) for account in users.unique()])
         w.s.expunge_all()
     return found
@@ -136,20 +142,28 @@ def keyed_collections_in_every_strategy(w: Scene):
 
 @reads()
 def deep_eager_loading(w: Scene):
-    statement = select(User).options(selectinload(User.role_links).joinedload(UserRole.role), selectinload(User.roles))
+    statement = select(User).options(
+        selectinload(User.role_links).joinedload(UserRole.role), selectinload(User.roles)
+    )
     return [(user, list(user.roles)) for user in w.s.scalars(statement)]
 
 
 @reads()
 def self_reference_in_both_directions(w: Scene):
-    notes = w.s.scalars(select(Note).options(selectinload(Note.replies), joinedload(Note.parent))).unique().all()
+    notes = (
+        w.s.scalars(select(Note).options(selectinload(Note.replies), joinedload(Note.parent)))
+        .unique()
+        .all()
+    )
     return [(note.parent, list(note.replies)) for note in notes]
 
 
 @reads()
 def self_referential_join(w: Scene):
     parent = aliased(Note)
-    return w.s.execute(select(Note.body, parent.body).join(Note.parent.of_type(parent), isouter=True)).all()
+    return w.s.execute(
+        select(Note.body, parent.body).join(Note.parent.of_type(parent), isouter=True)
+    ).all()
 
 
 @reads(quiet=KEYED)
@@ -165,7 +179,9 @@ def relationship_join(w: Scene):
 
 @reads()
 def default_load_and_undefer(w: Scene):
-    return w.s.scalars(select(Note).options(defaultload(Note.author).load_only(User.username), undefer("*"))).all()
+    return w.s.scalars(
+        select(Note).options(defaultload(Note.author).load_only(User.username), undefer("*"))
+    ).all()
 
 
 # -- column properties -------------------------------------------------------------------------------------
@@ -243,7 +259,12 @@ def get_the_account_of_b(w: Scene):
 
 @reads()
 def get_with_eager_loading(w: Scene):
-    user = w.s.get(User, (w.b.account_id, w.b.users[0]), options=[selectinload(User.roles)], populate_existing=True)
+    user = w.s.get(
+        User,
+        (w.b.account_id, w.b.users[0]),
+        options=[selectinload(User.roles)],
+        populate_existing=True,
+    )
     return user, list(user.roles) if user else []
 
 
@@ -285,7 +306,9 @@ def lazy_load_from_a_made_up_row(w: Scene):
 
 @reads()
 def merge_of_a_made_up_row(w: Scene):
-    return w.s.merge(User(account_id=w.b.account_id, id=w.b.users[0]), options=[undefer("*")]).username
+    return w.s.merge(
+        User(account_id=w.b.account_id, id=w.b.users[0]), options=[undefer("*")]
+    ).username
 
 
 # -- Query -------------------------------------------------------------------------------------------------
@@ -320,7 +343,12 @@ def query_exists(w: Scene):
 
 @reads()
 def query_join_and_filter(w: Scene):
-    return w.s.query(User.username).join(UserRole, UserRole.user_id == User.id).filter(User.status == "active").all()
+    return (
+        w.s.query(User.username)
+        .join(UserRole, UserRole.user_id == User.id)
+        .filter(User.status == "active")
+        .all()
+    )
 
 
 @reads()

@@ -17,7 +17,9 @@ from sqlalchemy import (
     values,
 )
 from sqlalchemy import column as plain_column
-from sqlalchemy.orm import Bundle, aliased, join as orm_join, load_only, outerjoin as orm_outerjoin
+from sqlalchemy.orm import Bundle, aliased, load_only
+from sqlalchemy.orm import join as orm_join
+from sqlalchemy.orm import outerjoin as orm_outerjoin
 from sqlalchemy.types import String
 
 from saas.models import Account, Identity, Project, Role, User, UserRole
@@ -120,7 +122,9 @@ def for_update(w: Scene):
 
 @reads()
 def for_update_of(w: Scene):
-    return w.s.scalars(select(User).join(UserRole, UserRole.user_id == User.id).with_for_update(of=User)).all()
+    return w.s.scalars(
+        select(User).join(UserRole, UserRole.user_id == User.id).with_for_update(of=User)
+    ).all()
 
 
 @reads()
@@ -219,7 +223,9 @@ def implicit_cross_join(w: Scene):
 @reads()
 def join_on_a_column_that_all_share(w: Scene):
     peer = aliased(User)
-    return w.s.execute(select(User.username, peer.username).join(peer, peer.status == User.status)).all()
+    return w.s.execute(
+        select(User.username, peer.username).join(peer, peer.status == User.status)
+    ).all()
 
 
 @reads()
@@ -229,12 +235,16 @@ def left_join_on_true(w: Scene):
 
 @reads(only=FULL_JOIN)
 def full_join_on_false(w: Scene):
-    return w.s.execute(select(User.username, Role.name).join(Role, User.id == Role.id, full=True)).all()
+    return w.s.execute(
+        select(User.username, Role.name).join(Role, User.id == Role.id, full=True)
+    ).all()
 
 
 @reads(only=FULL_JOIN)
 def full_join_from_a_global_table(w: Scene):
-    statement = select(User.username).select_from(Identity).join(User, User.id == Identity.id, full=True)
+    statement = (
+        select(User.username).select_from(Identity).join(User, User.id == Identity.id, full=True)
+    )
     return w.s.execute(statement).all()
 
 
@@ -245,7 +255,9 @@ def join_from_project_to_everyone(w: Scene):
 
 @reads()
 def entity_on_the_left_of_an_outer_join(w: Scene):
-    return w.s.scalars(select(Role.name).select_from(Account).join(Role, true(), isouter=True)).all()
+    return w.s.scalars(
+        select(Role.name).select_from(Account).join(Role, true(), isouter=True)
+    ).all()
 
 
 @reads()
@@ -255,25 +267,33 @@ def orm_join_construct(w: Scene):
 
 @reads()
 def orm_outer_join_construct(w: Scene):
-    return w.s.execute(select(User.username).select_from(orm_outerjoin(User, Role, User.id == Role.id))).all()
+    return w.s.execute(
+        select(User.username).select_from(orm_outerjoin(User, Role, User.id == Role.id))
+    ).all()
 
 
 @reads()
 def core_join_of_tables_with_orm_columns(w: Scene):
-    joined = join(User.__table__, UserRole.__table__, User.__table__.c.id == UserRole.__table__.c.user_id)
+    joined = join(
+        User.__table__, UserRole.__table__, User.__table__.c.id == UserRole.__table__.c.user_id
+    )
     return w.s.execute(select(User.username).select_from(joined)).all()
 
 
 @reads()
 def core_outer_join_of_tables_with_orm_columns(w: Scene):
-    joined = outerjoin(User.__table__, UserRole.__table__, User.__table__.c.id == UserRole.__table__.c.user_id)
+    joined = outerjoin(
+        User.__table__, UserRole.__table__, User.__table__.c.id == UserRole.__table__.c.user_id
+    )
     return w.s.execute(select(User.username).select_from(joined)).all()
 
 
 @reads()
 def nested_joins(w: Scene):
     inner = orm_join(UserRole, Role, UserRole.role_id == Role.id)
-    statement = select(User.username, Role.name).select_from(orm_outerjoin(User, inner, User.id == UserRole.user_id))
+    statement = select(User.username, Role.name).select_from(
+        orm_outerjoin(User, inner, User.id == UserRole.user_id)
+    )
     return w.s.execute(statement).all()
 
 
@@ -322,14 +342,23 @@ def scalar_subquery_in_where(w: Scene):
 @reads()
 def scalar_subquery_in_order_by(w: Scene):
     other = aliased(User)
-    size = select(func.count(other.id)).where(other.username > User.username).correlate(User).scalar_subquery()
+    size = (
+        select(func.count(other.id))
+        .where(other.username > User.username)
+        .correlate(User)
+        .scalar_subquery()
+    )
     return w.s.execute(select(User.username, size.label("above")).order_by(size)).all()
 
 
 @reads()
 def correlated_exists(w: Scene):
     has_project = exists().where(Project.name.like("basalt%"))
-    return Seen(len(w.s.scalars(select(Note.id).where(Note.account_id == w.a.account_id, has_project)).all()))
+    return Seen(
+        len(
+            w.s.scalars(select(Note.id).where(Note.account_id == w.a.account_id, has_project)).all()
+        )
+    )
 
 
 @reads()
@@ -351,18 +380,24 @@ def in_subquery(w: Scene):
 @reads()
 def not_in_subquery_as_an_oracle(w: Scene):
     theirs = select(Role.name).where(Role.name.like("basalt%"))
-    return Seen(not w.s.scalar(select(func.count(Note.id)).where(literal("basalt role 0").not_in(theirs))))
+    return Seen(
+        not w.s.scalar(select(func.count(Note.id)).where(literal("basalt role 0").not_in(theirs)))
+    )
 
 
 @reads()
 def tuple_in_subquery(w: Scene):
     pairs = select(User.username, User.status)
-    return w.s.scalars(select(User.username).where(tuple_(User.username, User.status).in_(pairs))).all()
+    return w.s.scalars(
+        select(User.username).where(tuple_(User.username, User.status).in_(pairs))
+    ).all()
 
 
 @reads()
 def any_of_a_relationship(w: Scene):
-    return Seen(len(w.s.scalars(select(Note).where(Note.peers.any(User.username == "basalt-0"))).all()))
+    return Seen(
+        len(w.s.scalars(select(Note).where(Note.peers.any(User.username == "basalt-0"))).all())
+    )
 
 
 @reads()
@@ -423,7 +458,9 @@ def union_of_entities(w: Scene):
 
 @reads()
 def union_as_an_entity(w: Scene):
-    both = union(select(User).where(User.status == "active"), select(User).where(User.status == "x"))
+    both = union(
+        select(User).where(User.status == "active"), select(User).where(User.status == "x")
+    )
     return w.s.scalars(select(User).from_statement(both)).all()
 
 
@@ -461,12 +498,17 @@ def window_function(w: Scene):
 
 @reads()
 def window_that_counts_everyone(w: Scene):
-    return [Counted(row[0]) for row in w.s.execute(select(func.count().over().label("n")).select_from(User))]
+    return [
+        Counted(row[0])
+        for row in w.s.execute(select(func.count().over().label("n")).select_from(User))
+    ]
 
 
 @reads()
 def group_by_and_having(w: Scene):
-    grouped = select(func.max(User.username), func.count()).group_by(User.status).having(func.count() > 0)
+    grouped = (
+        select(func.max(User.username), func.count()).group_by(User.status).having(func.count() > 0)
+    )
     return w.s.execute(grouped).all()
 
 

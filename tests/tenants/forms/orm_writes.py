@@ -189,7 +189,9 @@ def account_of_a_new_object_from_a_subquery(w: Scene):
 @writes()
 def new_account_s_row_renamed(w: Scene):
     account = w.s.get(Account, w.a.account_id)
-    account.name = select(func.max(Account.name)).where(Account.name.like("cobalt%")).scalar_subquery()
+    account.name = (
+        select(func.max(Account.name)).where(Account.name.like("cobalt%")).scalar_subquery()
+    )
     w.s.commit()
 
 
@@ -221,7 +223,9 @@ def bulk_insert_of_mixed_accounts(w: Scene):
 
 @writes()
 def bulk_update_of_mappings(w: Scene):
-    w.s.bulk_update_mappings(User, [{"account_id": w.b.account_id, "id": w.b.users[0], "status": "taken"}])
+    w.s.bulk_update_mappings(
+        User, [{"account_id": w.b.account_id, "id": w.b.users[0], "status": "taken"}]
+    )
 
 
 @writes()
@@ -232,12 +236,16 @@ def bulk_update_of_mixed_accounts(w: Scene):
 
 @writes()
 def update_by_primary_key(w: Scene):
-    w.s.execute(update(User), [{"account_id": w.b.account_id, "id": w.b.users[0], "status": "taken"}])
+    w.s.execute(
+        update(User), [{"account_id": w.b.account_id, "id": w.b.users[0], "status": "taken"}]
+    )
 
 
 @writes()
 def insert_of_many(w: Scene):
-    w.s.execute(insert(Note), [{"account_id": w.b.account_id, "body": f"planted {n}"} for n in range(3)])
+    w.s.execute(
+        insert(Note), [{"account_id": w.b.account_id, "body": f"planted {n}"} for n in range(3)]
+    )
 
 
 @writes()
@@ -266,7 +274,9 @@ def orm_update_that_fetches(w: Scene):
 
 @writes()
 def orm_update_that_evaluates(w: Scene):
-    w.s.execute(update(User).values(status="taken").execution_options(synchronize_session="evaluate"))
+    w.s.execute(
+        update(User).values(status="taken").execution_options(synchronize_session="evaluate")
+    )
 
 
 @writes()
@@ -276,7 +286,9 @@ def orm_update_that_does_not_synchronize(w: Scene):
 
 @writes()
 def orm_update_of_an_alias(w: Scene):
-    w.s.execute(update(aliased(User)).values(status="taken").execution_options(synchronize_session=False))
+    w.s.execute(
+        update(aliased(User)).values(status="taken").execution_options(synchronize_session=False)
+    )
 
 
 @writes()
@@ -296,7 +308,11 @@ def orm_update_in_order(w: Scene):
 
 @writes()
 def orm_update_of_the_account(w: Scene):
-    w.s.execute(update(Project).values(account_id=w.b.account_id).execution_options(synchronize_session=False))
+    w.s.execute(
+        update(Project)
+        .values(account_id=w.b.account_id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 @writes()
@@ -377,12 +393,18 @@ def orm_insert_with_a_foreign_account(w: Scene):
 
 @writes()
 def orm_insert_of_several_rows(w: Scene):
-    w.s.execute(insert(Note).values([{"account_id": w.b.account_id, "body": f"planted {n}"} for n in range(2)]))
+    w.s.execute(
+        insert(Note).values(
+            [{"account_id": w.b.account_id, "body": f"planted {n}"} for n in range(2)]
+        )
+    )
 
 
 @writes()
 def orm_insert_with_returning(w: Scene):
-    return w.s.scalars(insert(Note).values(account_id=w.b.account_id, body="planted").returning(Note.id)).all()
+    return w.s.scalars(
+        insert(Note).values(account_id=w.b.account_id, body="planted").returning(Note.id)
+    ).all()
 
 
 @writes()
@@ -397,7 +419,9 @@ def orm_insert_from_a_model(w: Scene):
 def orm_insert_from_a_model_into_b(w: Scene):
     from sqlalchemy import Uuid, literal
 
-    copied = select(literal(w.b.account_id, Uuid()), User.id, User.username, literal(0), literal("x"))
+    copied = select(
+        literal(w.b.account_id, Uuid()), User.id, User.username, literal(0), literal("x")
+    )
     w.s.execute(insert(Note).from_select(["account_id", "id", "body", "stars", "flag"], copied))
 
 

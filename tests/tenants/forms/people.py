@@ -1,6 +1,24 @@
 """Global tables about people: reached by a key that one knows, or through a row of the account, and not otherwise."""
 
-from sqlalchemy import Column, MetaData, String, Table, Uuid, bindparam, column, delete, exists, func, insert, literal, literal_column, or_, select, true, update
+from sqlalchemy import (
+    Column,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
@@ -44,12 +62,14 @@ def identities_in_a_list(w: Scene):
 
 @reads(people=True)
 def identity_by_key_or_true(w: Scene):
-    return w.s.scalars(select(Identity).where(or_(Identity.id == w.a.identities[0], true() == true()))).all()
+    return w.s.scalars(
+        select(Identity).where(or_(Identity.id == w.a.identities[0], true() == true()))
+    ).all()
 
 
 @reads(people=True)
 def identity_equal_to_itself(w: Scene):
-    return w.s.scalars(select(Identity).where(Identity.id == Identity.id)).all()  # noqa: PLR0124 - on purpose
+    return w.s.scalars(select(Identity).where(Identity.id == Identity.id)).all()
 
 
 @reads(people=True)
@@ -60,12 +80,18 @@ def identity_tied_to_another_untied_one(w: Scene):
 
 @reads(people=True)
 def identity_tied_to_untied_sessions(w: Scene):
-    return w.s.execute(select(Identity.email).join(UserSession, UserSession.identity_id == Identity.id)).all()
+    return w.s.execute(
+        select(Identity.email).join(UserSession, UserSession.identity_id == Identity.id)
+    ).all()
 
 
 @reads(people=True)
 def left_join_to_identities_from_nothing(w: Scene):
-    joined = select(Identity.email).select_from(Identity).join(User, User.identity_id == Identity.id, isouter=True)
+    joined = (
+        select(Identity.email)
+        .select_from(Identity)
+        .join(User, User.identity_id == Identity.id, isouter=True)
+    )
     return w.s.execute(joined).all()
 
 
@@ -98,7 +124,9 @@ def sessions_by_their_agent(w: Scene):
 @reads()
 def identity_through_a_free_table(w: Scene):
     tie = Identity.id == EVENTS.c.id
-    return w.s.execute(select(Identity.email).select_from(Identity).join(EVENTS, tie, isouter=True)).all()
+    return w.s.execute(
+        select(Identity.email).select_from(Identity).join(EVENTS, tie, isouter=True)
+    ).all()
 
 
 @reads()
@@ -119,8 +147,12 @@ def system_events_of_a_second_metadata(w: Scene):
 
 @reads()
 def password_hash_of_a_second_metadata(w: Scene):
-    identities = Table("identities", MetaData(), Column("id", Uuid), Column("password_hash", String))
-    return w.s.execute(select(identities.c.password_hash).where(identities.c.id == w.b.identities[0])).all()
+    identities = Table(
+        "identities", MetaData(), Column("id", Uuid), Column("password_hash", String)
+    )
+    return w.s.execute(
+        select(identities.c.password_hash).where(identities.c.id == w.b.identities[0])
+    ).all()
 
 
 @reads()
@@ -130,7 +162,9 @@ def password_hash_by_key(w: Scene):
 
 @reads()
 def password_hash_as_an_oracle(w: Scene):
-    found = select(Identity.id).where(Identity.id == w.b.identities[0], Identity.password_hash == "basalt hash")
+    found = select(Identity.id).where(
+        Identity.id == w.b.identities[0], Identity.password_hash == "basalt hash"
+    )
     return Seen(len(w.s.scalars(found).all()))
 
 
@@ -142,13 +176,21 @@ def password_hash_through_own_seat(w: Scene):
 
 @reads()
 def password_hash_as_a_lightweight_column(w: Scene):
-    found = select(column("password_hash")).select_from(IDENTITIES).where(IDENTITIES.c.id == w.b.identities[0])
+    found = (
+        select(column("password_hash"))
+        .select_from(IDENTITIES)
+        .where(IDENTITIES.c.id == w.b.identities[0])
+    )
     return w.s.execute(found).all()
 
 
 @reads()
 def password_hash_through_a_star(w: Scene):
-    found = select(literal_column("*")).select_from(IDENTITIES).where(IDENTITIES.c.id == w.b.identities[0])
+    found = (
+        select(literal_column("*"))
+        .select_from(IDENTITIES)
+        .where(IDENTITIES.c.id == w.b.identities[0])
+    )
     return w.connection().execute(found).all()
 
 
@@ -160,7 +202,11 @@ def password_hash_through_an_alias(w: Scene):
 
 @writes(only=("sqlite", "postgresql"))
 def password_hash_in_returning(w: Scene):
-    same = update(IDENTITIES).where(IDENTITIES.c.id == w.b.identities[0]).values(email_key=IDENTITIES.c.email_key)
+    same = (
+        update(IDENTITIES)
+        .where(IDENTITIES.c.id == w.b.identities[0])
+        .values(email_key=IDENTITIES.c.email_key)
+    )
     return w.s.execute(same.returning(IDENTITIES.c.password_hash)).all()
 
 
@@ -171,7 +217,11 @@ def update_of_every_identity(w: Scene):
 
 @writes(people=True)
 def update_of_an_identity_by_its_address(w: Scene):
-    w.s.execute(update(Identity).where(Identity.email_key == "basalt0@example.com").values(password_hash="taken"))
+    w.s.execute(
+        update(Identity)
+        .where(Identity.email_key == "basalt0@example.com")
+        .values(password_hash="taken")
+    )
 
 
 @writes(people=True)
@@ -219,19 +269,30 @@ def own_session_moved_to_b(w: Scene):
 @writes(people=True)
 def own_session_moved_to_b_by_parameters(w: Scene):
     moved = update(SESSIONS).where(SESSIONS.c.id == bindparam("which"))
-    w.connection().execute(moved, {"which": w.a.sessions[0], "account_id": w.b.account_id, "user_id": w.b.users[0]})
+    w.connection().execute(
+        moved, {"which": w.a.sessions[0], "account_id": w.b.account_id, "user_id": w.b.users[0]}
+    )
 
 
 @writes(people=True)
 def upsert_over_the_address_of_another(w: Scene):
-    row = {"id": uuid7(), "email_key": "basalt0@example.com", "email": "x", "password_hash": "taken"}
+    row = {
+        "id": uuid7(),
+        "email_key": "basalt0@example.com",
+        "email": "x",
+        "password_hash": "taken",
+    }
     row["created_at"] = utc_now()
     if w.backend == "mariadb":
-        statement = mysql.insert(IDENTITIES).values(row).on_duplicate_key_update(password_hash="taken")
+        statement = (
+            mysql.insert(IDENTITIES).values(row).on_duplicate_key_update(password_hash="taken")
+        )
     else:
         kind = {"sqlite": sqlite, "postgresql": postgresql}[w.backend]
         statement = kind.insert(IDENTITIES).values(row)
-        statement = statement.on_conflict_do_update(index_elements=["email_key"], set_={"password_hash": "taken"})
+        statement = statement.on_conflict_do_update(
+            index_elements=["email_key"], set_={"password_hash": "taken"}
+        )
     w.s.execute(statement)
 
 
@@ -250,12 +311,27 @@ def update_of_own_audit_events(w: Scene):
     """Not foreign, but nobody's to change: told apart by a mark of B."""
     from saas.models import AuditEventRow
 
-    w.s.execute(update(AuditEventRow).where(AuditEventRow.account_id == w.a.account_id).values(reason="basalt"))
+    w.s.execute(
+        update(AuditEventRow)
+        .where(AuditEventRow.account_id == w.a.account_id)
+        .values(reason="basalt")
+    )
 
 
 @writes(quiet="the app may insert system events, and nothing of B comes with them")
 def system_event_with_a_literal(w: Scene):
-    columns = ["id", "v", "seq", "time", "action", "crud", "outcome", "severity", "actor_type", "actor_label"]
+    columns = [
+        "id",
+        "v",
+        "seq",
+        "time",
+        "action",
+        "crud",
+        "outcome",
+        "severity",
+        "actor_type",
+        "actor_label",
+    ]
     columns += ["targets", "changes", "data", "channel", "digest", "prev", "hash"]
     row = select(*(EVENTS.c[name] for name in columns)).where(literal(1) == 0)
     w.s.execute(insert(EVENTS).from_select(columns, row))

@@ -8,17 +8,15 @@ import sys
 from math import isqrt
 
 from sqlalchemy import (
-    Integer,
     JSON,
     BindParameter,
-    Column,
     ColumnElement,
     Float,
+    Integer,
     Numeric,
     Sequence,
     String,
     Uuid,
-    and_,
     bindparam,
     case,
     cast,
@@ -40,7 +38,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased, contains_eager, selectinload, with_loader_criteria
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.base import SyntaxExtension
-from sqlalchemy.sql.elements import BooleanClauseList, ClauseElement, ClauseList, UnaryExpression
+from sqlalchemy.sql.elements import BooleanClauseList, ClauseElement, UnaryExpression
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.types import TypeDecorator, UserDefinedType
@@ -51,7 +49,9 @@ from tests.tenants.models import Note
 
 EVERYONE = "SELECT username FROM users"
 OWN_ROWS = 2  # the arm of a UNION that stays scoped
-OWN = User.account_id  # compared with A's id where a form scopes itself, as a prepared statement would
+own_account = (
+    User.account_id
+)  # compared with A's id where a form scopes itself, as a prepared statement would
 AGGREGATE = {"postgresql": "string_agg(username, ',')"}
 
 
@@ -60,7 +60,7 @@ def _everyone_in_one(w: Scene) -> str:
 
 
 def _scoped(w: Scene, *columns):
-    return select(*columns or (User.username,)).where(OWN == w.a.account_id)
+    return select(*columns or (User.username,)).where(own_account == w.a.account_id)
 
 
 # -- text() ------------------------------------------------------------------------------------------------
@@ -109,7 +109,9 @@ def text_as_an_entity(w: Scene):
 
 @reads()
 def text_with_declared_columns_as_an_entity(w: Scene):
-    statement = text("SELECT account_id, id, username FROM users").columns(User.account_id, User.id, User.username)
+    statement = text("SELECT account_id, id, username FROM users").columns(
+        User.account_id, User.id, User.username
+    )
     return w.s.scalars(select(User).from_statement(statement)).all()
 
 
@@ -146,7 +148,12 @@ def text_in_where_with_a_subselect(w: Scene):
 
 @reads()
 def text_in_the_on_of_a_join(w: Scene):
-    joined = select(Role.name).select_from(User).join(Role, text("1=1 OR 1=1")).where(OWN == w.a.account_id)
+    joined = (
+        select(Role.name)
+        .select_from(User)
+        .join(Role, text("1=1 OR 1=1"))
+        .where(own_account == w.a.account_id)
+    )
     return w.s.execute(joined).all()
 
 
@@ -165,7 +172,9 @@ def text_in_having(w: Scene):
 @reads()
 def text_in_order_by(w: Scene):
     theirs = "(SELECT count(*) FROM users AS u WHERE u.username LIKE 'basalt%')"
-    first = w.s.scalars(_scoped(w).order_by(text(f"CASE WHEN {theirs} > 0 THEN users.username END DESC"))).first()
+    first = w.s.scalars(
+        _scoped(w).order_by(text(f"CASE WHEN {theirs} > 0 THEN users.username END DESC"))
+    ).first()
     return Seen(first == "amber-1")
 
 
@@ -243,7 +252,9 @@ def literal_column_with_a_subselect(w: Scene):
 
 @reads()
 def literal_column_that_ends_the_statement(w: Scene):
-    return w.s.execute(_scoped(w, literal_column(f"username FROM users UNION ALL {EVERYONE[:15]}"))).all()
+    return w.s.execute(
+        _scoped(w, literal_column(f"username FROM users UNION ALL {EVERYONE[:15]}"))
+    ).all()
 
 
 @reads()
@@ -254,7 +265,9 @@ def literal_column_in_where(w: Scene):
 @reads()
 def literal_column_in_order_by(w: Scene):
     theirs = "(SELECT count(*) FROM users AS u WHERE u.username LIKE 'basalt%')"
-    ordered = _scoped(w).order_by(literal_column(f"CASE WHEN {theirs} > 0 THEN users.username END").desc())
+    ordered = _scoped(w).order_by(
+        literal_column(f"CASE WHEN {theirs} > 0 THEN users.username END").desc()
+    )
     return Seen(w.s.scalars(ordered).first() == "amber-1")
 
 
@@ -292,27 +305,44 @@ def unquoted_alias(w: Scene):
 def unquoted_table_name(w: Scene):
     from sqlalchemy import table
 
-    return Counted(len(w.s.execute(select(literal(1)).select_from(table(quoted_name("users AS u", False)))).all()))
+    return Counted(
+        len(
+            w.s.execute(
+                select(literal(1)).select_from(table(quoted_name("users AS u", False)))
+            ).all()
+        )
+    )
 
 
 @reads()
 def unquoted_name_by_a_class_of_its_own(w: Scene):
     class Loose(str):
+        __slots__ = ()
         quote = 0
 
-    return w.s.execute(_scoped(w, column(Loose(f"username FROM users UNION ALL {EVERYONE[:15]}")))).all()
+    return w.s.execute(
+        _scoped(w, column(Loose(f"username FROM users UNION ALL {EVERYONE[:15]}")))
+    ).all()
 
 
 @reads(quiet="SQLAlchemy quotes this name")
 def name_with_a_quote_in_it(w: Scene):
-    return w.s.execute(_scoped(w, User.username.label(f'x" FROM users UNION ALL {EVERYONE} --'))).all()
+    return w.s.execute(
+        _scoped(w, User.username.label(f'x" FROM users UNION ALL {EVERYONE} --'))
+    ).all()
 
 
 @reads(only=("sqlite", "postgresql"))
 def name_that_is_filled_in_after_quoting(w: Scene):
-    inner = bindparam("p", '1" FROM users UNION ALL SELECT username -- ', literal_execute=True, type_=_Plain())
+    inner = bindparam(
+        "p", '1" FROM users UNION ALL SELECT username -- ', literal_execute=True, type_=_Plain()
+    )
     label = quoted_name("x__[POSTCOMPILE_p]", True)
-    return w.connection().execute(_scoped(w, User.username.label(label), inner.label("y"))).cursor.fetchall()
+    return (
+        w.connection()
+        .execute(_scoped(w, User.username.label(label), inner.label("y")))
+        .cursor.fetchall()
+    )
 
 
 class _Plain(TypeDecorator):
@@ -342,7 +372,9 @@ def literal_value_in_where(w: Scene):
 
 @reads(only=("postgresql",))
 def literal_values_list(w: Scene):
-    rows = values(column("x", _Plain()), name="v", literal_binds=True).data([(_everyone_in_one(w),)])
+    rows = values(column("x", _Plain()), name="v", literal_binds=True).data(
+        [(_everyone_in_one(w),)]
+    )
     return w.s.execute(select(rows.c.x)).all()
 
 
@@ -376,7 +408,9 @@ def table_hint(w: Scene):
 
 @reads(quiet="SQLAlchemy knows one hint there")
 def table_hint_of_postgresql(w: Scene):
-    return w.s.scalars(_scoped(w).with_hint(User, "ONLY users, ", "postgresql").where(User.username == "x")).all()
+    return w.s.scalars(
+        _scoped(w).with_hint(User, "ONLY users, ", "postgresql").where(User.username == "x")
+    ).all()
 
 
 @reads(only=("postgresql", "sqlite"))
@@ -387,7 +421,11 @@ def cte_prefix(w: Scene):
 
 @reads()
 def cte_suffix(w: Scene):
-    names = _scoped(w).cte("names").suffix_with(f", other AS ({EVERYONE}) SELECT username FROM other UNION ALL ", dialect="*")
+    names = (
+        _scoped(w)
+        .cte("names")
+        .suffix_with(f", other AS ({EVERYONE}) SELECT username FROM other UNION ALL ", dialect="*")
+    )
     return w.s.execute(select(names.c.username)).all()
 
 
@@ -396,18 +434,24 @@ def cte_suffix(w: Scene):
 
 @reads()
 def operator_with_a_subselect(w: Scene):
-    loose = User.username.op("= '' OR username IN (SELECT username FROM users) OR username =", precedence=100)("x")
+    loose = User.username.op(
+        "= '' OR username IN (SELECT username FROM users) OR username =", precedence=100
+    )("x")
     return w.s.scalars(_scoped(w).where(loose)).all()
 
 
 @reads()
 def operator_with_an_or(w: Scene):
-    return w.s.scalars(_scoped(w).where(User.username.op("= '' OR 1=1 OR ''=", precedence=100)("x"))).all()
+    return w.s.scalars(
+        _scoped(w).where(User.username.op("= '' OR 1=1 OR ''=", precedence=100)("x"))
+    ).all()
 
 
 @reads()
 def operator_that_is_or(w: Scene):
-    return w.s.scalars(_scoped(w).where(User.username.op("IS NOT NULL OR 1 =", precedence=100)(literal(1)))).all()
+    return w.s.scalars(
+        _scoped(w).where(User.username.op("IS NOT NULL OR 1 =", precedence=100)(literal(1)))
+    ).all()
 
 
 @reads(only=("mariadb",))
@@ -424,7 +468,7 @@ def operator_xor_of_mariadb(w: Scene):
 @reads(only=("mariadb",))
 def operator_that_opens_a_comment(w: Scene):
     loose = literal(1).op("#", precedence=100)(User.username)
-    return w.s.scalars(select(User.username).where(loose, OWN == w.a.account_id)).all()
+    return w.s.scalars(select(User.username).where(loose, own_account == w.a.account_id)).all()
 
 
 @reads(only=("mariadb",))
@@ -436,13 +480,17 @@ def operator_that_opens_a_long_comment(w: Scene):
 
 @reads()
 def unary_operator_with_text(w: Scene):
-    loose = UnaryExpression(User.username, operator=custom_op("'' = '' OR '' <", precedence=100), type_=String())
+    loose = UnaryExpression(
+        User.username, operator=custom_op("'' = '' OR '' <", precedence=100), type_=String()
+    )
     return w.s.scalars(_scoped(w).where(loose)).all()
 
 
 @reads()
 def unary_modifier_with_text(w: Scene):
-    loose = UnaryExpression(User.username, modifier=custom_op("= '' OR 1=1", precedence=100), type_=String())
+    loose = UnaryExpression(
+        User.username, modifier=custom_op("= '' OR 1=1", precedence=100), type_=String()
+    )
     return w.s.scalars(_scoped(w).where(loose)).all()
 
 
@@ -455,7 +503,8 @@ def boolean_operator_with_text(w: Scene):
 @reads()
 def or_built_by_hand(w: Scene):
     loose = BooleanClauseList._construct_raw(
-        operators.and_, [OWN == w.a.account_id, or_(User.username == "x", User.status == "active")]
+        operators.and_,
+        [own_account == w.a.account_id, or_(User.username == "x", User.status == "active")],
     )
     return w.s.scalars(select(User.username).where(loose)).all()
 
@@ -478,7 +527,9 @@ def collation_with_text(w: Scene):
 @reads()
 def unquoted_collation(w: Scene):
     name = {"postgresql": '"C"', "mariadb": "utf8mb4_nopad_bin"}.get(w.backend, "binary")
-    loose = User.username.collate(quoted_name(f"{name} AS x FROM users UNION ALL SELECT username", False))
+    loose = User.username.collate(
+        quoted_name(f"{name} AS x FROM users UNION ALL SELECT username", False)
+    )
     return w.s.scalars(_scoped(w, loose)).all()
 
 
@@ -488,7 +539,7 @@ class _Open(UserDefinedType):
     cache_ok = True
 
     def get_col_spec(self, **kw):
-        return f"char(80)) FROM users UNION ALL SELECT CAST(users.username AS char(80)"
+        return "char(80)) FROM users UNION ALL SELECT CAST(users.username AS char(80)"
 
 
 @reads(quiet={"mariadb": "SQLAlchemy casts to known types there"})
@@ -505,7 +556,9 @@ def length_of_a_type(w: Scene):
 @reads(only=("postgresql",))
 def fields_of_an_interval(w: Scene):
     fields = "day) FROM users UNION ALL SELECT CAST('1 day' AS INTERVAL day"
-    return Counted(len(w.s.execute(_scoped(w, cast(literal("1"), INTERVAL(fields=fields)))).all()) - OWN_ROWS)
+    return Counted(
+        len(w.s.execute(_scoped(w, cast(literal("1"), INTERVAL(fields=fields)))).all()) - OWN_ROWS
+    )
 
 
 @reads(only=("mariadb",))
@@ -524,7 +577,9 @@ def type_of_a_bound_value(w: Scene):
         def get_col_spec(self, **kw):
             return "text OR 1=1"
 
-    return w.s.scalars(_scoped(w).where(User.username == BindParameter(None, "x", type_=Cast()))).all()
+    return w.s.scalars(
+        _scoped(w).where(User.username == BindParameter(None, "x", type_=Cast()))
+    ).all()
 
 
 @reads(quiet="SQLAlchemy binds or checks these")
@@ -559,7 +614,9 @@ def function_in_from_that_runs_a_query(w: Scene):
 
 @reads(only=("postgresql",))
 def function_that_runs_a_query_as_a_column(w: Scene):
-    return w.s.execute(_scoped(w, User.id, func.query_to_xml(EVERYONE, True, False, "", type_=String))).all()
+    return w.s.execute(
+        _scoped(w, User.id, func.query_to_xml(EVERYONE, True, False, "", type_=String))
+    ).all()
 
 
 @reads(only=("mariadb",))
@@ -570,7 +627,10 @@ def sequence_with_text(w: Scene):
     return w.s.execute(select(Sequence(name).next_value())).all()
 
 
-@reads(only=("postgresql",), quiet={"postgresql": "the app role may use no sequence, and the name is a quoted literal"})
+@reads(
+    only=("postgresql",),
+    quiet={"postgresql": "the app role may use no sequence, and the name is a quoted literal"},
+)
 def sequence_by_name(w: Scene):
     return w.s.execute(select(Sequence("t_nobody").next_value())).all()
 
@@ -592,7 +652,7 @@ class RawStatement(Executable, ClauseElement):
 
 class RawExtension(SyntaxExtension, ClauseElement):
     inherit_cache = False
-    _traverse_internals = []
+    _traverse_internals = ()
 
     def apply_to_select(self, select_stmt):
         select_stmt.apply_syntax_extension_point(lambda existing: [*existing, self], "post_body")
@@ -653,7 +713,9 @@ def self_compiled_type(w: Scene):
 @reads()
 def schema_name_put_in_later(w: Scene):
     schema = {"sqlite": "main", "postgresql": "public"}.get(w.backend, w.engine.url.database)
-    return w.s.execute(select(User.username), execution_options={"schema_translate_map": {None: schema}}).all()
+    return w.s.execute(
+        select(User.username), execution_options={"schema_translate_map": {None: schema}}
+    ).all()
 
 
 @reads()
@@ -661,7 +723,9 @@ def unquoted_schema_name_put_in_later(w: Scene):
     schema = {"sqlite": "main", "postgresql": "public"}.get(w.backend, w.engine.url.database)
     name = quoted_name(f"{schema}.users AS u, {schema}", False)
     connection = w.connection().execution_options(schema_translate_map={None: name})
-    return Counted(isqrt(len(connection.execute(select(literal(1)).select_from(User.__table__)).all())))
+    return Counted(
+        isqrt(len(connection.execute(select(literal(1)).select_from(User.__table__)).all()))
+    )
 
 
 # -- the driver's own cursor: no net of ours sees it ---------------------------------------------------------

@@ -140,7 +140,9 @@ def session_of_a_held_object(w: Scene):
 def connection_of_a_held_session(w: Scene):
     with w.inside_b() as session:
         connection = session.connection()
-        connection.execute(select(func.count()).select_from(USERS).where(USERS.c.account_id == w.b.account_id))
+        connection.execute(
+            select(func.count()).select_from(USERS).where(USERS.c.account_id == w.b.account_id)
+        )
     return connection.execute(select(USERS.c.username)).all()
 
 
@@ -149,7 +151,9 @@ def prepared_statement_on_a_held_connection(w: Scene):
     with w.inside_b() as session:
         connection = session.connection()
         connection.execute(select(User.id).where(User.account_id == w.b.account_id)).all()
-    return connection.execute(select(USERS.c.username).where(USERS.c.account_id == w.b.account_id)).all()
+    return connection.execute(
+        select(USERS.c.username).where(USERS.c.account_id == w.b.account_id)
+    ).all()
 
 
 @reads()
