@@ -267,7 +267,9 @@ class TestWhoGetsWords:
     """The API always speaks JSON; people who ask for a page get words."""
 
     @pytest.mark.parametrize("accept", [None, "*/*", "text/html", "application/json"])
-    @pytest.mark.parametrize("path", ["/api", "/api/nowhere", "/api/projects/3f9c1a52-7d1e-4c59-9a40-0b1d2c3e4f50"])
+    @pytest.mark.parametrize(
+        "path", ["/api", "/api/nowhere", "/api/projects/3f9c1a52-7d1e-4c59-9a40-0b1d2c3e4f50"]
+    )
     def test_below_api_errors_are_json_whatever_is_accepted(
         self, lite: House, path: str, accept: str | None
     ) -> None:
