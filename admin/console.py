@@ -8,11 +8,13 @@ import flask
 
 from saas import errors
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
 
 def init_app(app: flask.Flask) -> None:
     """Put the console on the app; nobody is let in yet."""
-    app.add_url_rule("/admin", "admin.closed", _closed)
-    app.add_url_rule("/admin/<path:page>", "admin.closed_page", _closed)
+    for rule, endpoint in (("/admin", "admin.closed"), ("/admin/<path:page>", "admin.closed_page")):
+        app.add_url_rule(rule, endpoint, _closed, methods=_METHODS)
 
 
 def _closed(page: str = "") -> NoReturn:

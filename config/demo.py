@@ -39,17 +39,23 @@ def seed(var_dir: Path) -> None:
     """
     kept = var_dir / "demo_sign_ins.json"
     known: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
-    made = {email: secrets.token_urlsafe(12) for _, _, email, _ in PEOPLE if email not in known}
+    missing = dict.fromkeys(email for _, _, email, _ in PEOPLE if email not in known)
+    # Somebody who is there already keeps the password they have, though nobody wrote it down.
+    made = {email: secrets.token_urlsafe(12) for email in missing if not _is_known(email)}
     known |= made
     _keep(kept, known)
     owners: dict[str, Actor] = {}
     for account, username, email, role_keys in PEOPLE:
         owners[account] = _place(
-            owners.get(account), account, username, email, known[email], role_keys
+            owners.get(account), account, username, email, known.get(email, ""), role_keys
         )
     for account, names in PROJECTS.items():
         _add_projects(owners[account], names)
     _tell(made, kept)
+
+
+def _is_known(email: str) -> bool:
+    return identity_services.find_identity(email_key=email) is not None
 
 
 def _place(

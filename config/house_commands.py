@@ -27,7 +27,7 @@ def check(production: bool, as_json: bool) -> None:
     chosen = command_tools.settings()
     strict = production or chosen.production
     found = [
-        {"variable": p.variable, "what": p.what, "mend": p.mend}
+        {"variable": p.variable, "what": p.what, "mend": p.mend, "warning": p.warning}
         for p in settings.problems(chosen, strict)
     ]
     with command_tools.talking_to_database() as database_in_use:
@@ -35,11 +35,12 @@ def check(production: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
     for problem in [] if as_json else found:
-        click.echo(f"{problem['variable']}: {problem['what']}\n    {problem['mend']}")
-    if found:
+        kind = "warning: " if problem["warning"] else ""
+        click.echo(f"{kind}{problem['variable']}: {problem['what']}\n    {problem['mend']}")
+    if any(not problem["warning"] for problem in found):
         raise SystemExit(1)
     if not as_json:
-        click.echo("All good.")
+        click.echo("Nothing stands in the way." if found else "All good.")
 
 
 def _tell_addresses(base_url: str) -> None:
@@ -52,7 +53,7 @@ def _tell_addresses(base_url: str) -> None:
 def _database_problems(database_in_use: database.Database, strict: bool) -> list[dict[str, Any]]:
     why = house_services.unreadiness()
     if why is not None:
-        return [{"variable": "DATABASE_URL", "what": why, "mend": "See above."}]
+        return [_problem("DATABASE_URL", why, "See above.")]
     if not strict or database_in_use.dialect != "postgresql":
         return []
     engines = (
@@ -67,8 +68,12 @@ def _role_problem(variable: str, engine: Engine) -> list[dict[str, Any]]:
     try:
         database.check_role(engine)
     except (TenancyError, SQLAlchemyError) as error:
-        return [{"variable": variable, "what": str(error), "mend": mend}]
+        return [_problem(variable, str(error), mend)]
     return []
+
+
+def _problem(variable: str, what: str, mend: str) -> dict[str, Any]:
+    return {"variable": variable, "what": what, "mend": mend, "warning": False}
 
 
 @click.command("seed")

@@ -65,10 +65,11 @@ POST   /projects/<project_id>/delete         project:delete
 GET    /audit                                audit:read
 GET    /api/docs                             public
 """
+CONSOLE_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ELSEWHERE = {  # not in the route table: files, and the console's place, which is closed
     ("GET", "/static/<path:filename>"),
-    ("GET", "/admin"),
-    ("GET", "/admin/<path:page>"),
+    *((method, "/admin") for method in CONSOLE_METHODS),
+    *((method, "/admin/<path:page>") for method in CONSOLE_METHODS),
 }
 
 
@@ -104,7 +105,8 @@ def test_the_console_answers_404_to_everybody(lite: House, path: str) -> None:
 
     unknown = refused(nobody.get("/nowhere"), 40401)
     for client in (nobody, register(lite).client):
-        assert refused(client.get(path), 40401) == unknown
+        for method in CONSOLE_METHODS:
+            assert refused(client.open(path, method=method), 40401) == unknown
 
 
 def test_only_the_link_to_sign_out_changes_something_by_a_get() -> None:
