@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flask
 
 from config import account_commands, database_commands, house_commands
+from saas import database
 
 
 def init_app(app: flask.Flask) -> None:
@@ -18,4 +21,10 @@ def init_app(app: flask.Flask) -> None:
         account_commands.shell_in,
     ):
         app.cli.add_command(command)
-    app.shell_context_processor(account_commands.shell_names)
+    app.shell_context_processor(lambda: _shell(app))
+
+
+def _shell(app: flask.Flask) -> dict[str, Any]:
+    """`flask shell` starts with the models loaded and the database in use; it ends with its process."""
+    database.start_using(app.extensions["database"])
+    return account_commands.shell_names()

@@ -85,20 +85,20 @@ def check(admin_url: str) -> list[str]:
 def revision(admin_url: str, what: str, *, autogenerate: bool = True) -> Path:
     """Write a new migration file from the differences between database and models; its path.
 
-    `what` names it in a few words. Raises MigrationError, also for a name that would sort before the
-    newest one's: the files are read in their order.
+    `what` names it in a few words; the chain of revisions gives the order, not the names. Raises
+    MigrationError, also for a name that is taken.
     """
     from alembic import command
 
     slug = re.sub(r"[^a-z0-9]+", "_", what.lower()).strip("_")
     name = f"{datetime.now(UTC):%Y%m%d}_{slug}"[:_ID_LENGTH].rstrip("_")
-    newest = head_revision()
-    if not slug or (newest is not None and name <= newest):
-        raise MigrationError(f"{name!r} does not come after {newest!r}: give it another name")
+    path = _HERE / "versions" / f"{name}.py"
+    if not slug or path.exists():
+        raise MigrationError(f"{name!r} is no name for a migration, or is taken: give it another")
     with locked(admin_url) as connection:
         config = _config(connection)
         _guarded(command.revision, config, message=what, rev_id=name, autogenerate=autogenerate)
-    return _HERE / "versions" / f"{name}.py"
+    return path
 
 
 def head_revision() -> str | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Table, UniqueConstraint
+from sqlalchemy import BindParameter, Table
 from sqlalchemy.sql.elements import ColumnClause, Label
 from sqlalchemy.sql.selectable import SelectBase
 
-from tenants.ownership import ACCOUNT_TYPE, OWNER, base_table
+from tenants.ownership import ACCOUNT_TYPE, OWNER, base_table, unique_keys
 from tenants.proof import Scan
 from tenants.raw_sql import NoRawSql, plain_bind, refuse
 from tenants.verdict import Verdict
@@ -71,10 +71,11 @@ class GuardedCompiler(NoRawSql):
         table = self._written_table(statement, "UPDATE")
         values = dict(statement._values or {})
         for key in values:
-            plain = isinstance(key, str) or (
-                isinstance(key, ColumnClause) and base_table(key.table) in (table, None)
+            own = isinstance(key, ColumnClause) and base_table(key.table) in (table, None)
+            refuse(
+                not own and not isinstance(key, str),
+                "an UPDATE sets plain columns of its own table",
             )
-            refuse(not plain, "an UPDATE sets plain columns of its own table")
         keys = {_key(k) for k in values} | set(self.column_keys or ())  # type: ignore[attr-defined]
         if OWNER in keys:
             refuse(self.ownership.owns(table), f"{OWNER} of a row never changes")
@@ -95,10 +96,8 @@ class GuardedCompiler(NoRawSql):
         refuse(not isinstance(table, Table), f"{verb} of something that is not a table")
         refuse(not self.ownership.knows(table), f"unknown table {table.name!r}")
         refuse(statement._hints, "a hint is raw SQL")
-        refuse(
-            verb not in self.ownership.privileges(table),
-            f"{table.name}: {verb} is not for this engine",
-        )
+        allowed = self.ownership.privileges(table)
+        refuse(verb not in allowed, f"{table.name}: {verb} is not for this engine")
         return table  # type: ignore[no-any-return]
 
     def visit_insert(
@@ -117,23 +116,17 @@ class GuardedCompiler(NoRawSql):
         statement = state.statement
         if statement._post_values_clause is not None:
             self._judge_upsert(statement._post_values_clause, table)
-        if (
-            OWNER in table.c and statement.select is None
-        ):  # a SELECT was judged while it was compiled
-            refuse(
-                state._has_multi_parameters,
-                "multi-row values(): pass the rows as a list of parameters",
-            )
-            self._anchor_written_account(state._dict_parameters or {})
+        if statement.select is not None or OWNER not in table.c:
+            return  # a SELECT was judged while it was compiled
+        refuse(state._has_multi_parameters, "multi-row values(): pass the rows as a list")
+        self._anchor_written_account(state._dict_parameters or {})
 
     def _anchor_written_account(self, values: dict[Any, Any]) -> None:
         """Take the one bound value that is written as the row's account; defaults and parameters bear its name."""
         given = [value for key, value in values.items() if _key(key) == OWNER]
         if given:
-            refuse(
-                len(given) > 1 or not plain_bind(given[0], ACCOUNT_TYPE),
-                f"{OWNER} must be one bound value",
-            )
+            plain = len(given) == 1 and plain_bind(given[0], ACCOUNT_TYPE)
+            refuse(not plain, f"{OWNER} must be one bound value")
             self._anchors.append(given[0])
         else:
             refuse(OWNER not in self.binds, f"{OWNER} must be a bound value")  # type: ignore[attr-defined]
@@ -146,10 +139,8 @@ class GuardedCompiler(NoRawSql):
             self._anchors.append(column)
             return
         leaf = scan.leaf_of(column)
-        refuse(
-            leaf is None or not leaf.owned or column.name != OWNER,
-            f"INSERT … SELECT must select {OWNER}",
-        )
+        tied = leaf is not None and leaf.owned and column.name == OWNER
+        refuse(not tied, f"INSERT … SELECT must select {OWNER}")
 
     def _judge_upsert(self, clause: Any, table: Table) -> None:
         changed = getattr(clause, "update_values_to_set", None) or getattr(clause, "update", None)
@@ -157,15 +148,9 @@ class GuardedCompiler(NoRawSql):
             return  # ON CONFLICT DO NOTHING
         refuse(OWNER in map(_key, dict(changed)), f"{OWNER} of a row never changes")
         # MariaDB updates the row that any unique key hits, so each must lead to rows that may be reached.
-        uniques = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
-        indexes = [index for index in table.indexes if index.unique]
-        keys: list[Any] = [table.primary_key, *uniques, *indexes]
-        firsts = [next(iter(key.columns), None) for key in keys]
-        mine = (
-            (OWNER,) if self.ownership.owns(table) else self.ownership.global_tables[table.key].keys
-        )
-        foreign = mine and any(first is None or first.name not in mine for first in firsts)
-        refuse(foreign, "an upsert could hit a foreign row")
+        reached = self.ownership.reached_by(table)
+        firsts = {getattr(first, "name", None) for _, first in unique_keys(table)}
+        refuse(reached and not firsts <= set(reached), "an upsert could hit a foreign row")
 
 
 def _is_star(column: Any) -> bool:

@@ -13,6 +13,7 @@ _DEFAULTS = {
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",
 }
+_TOO_MUCH = "(rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication OR NOT rolcanlogin)"
 HIDDEN_PASSWORD = "********"  # noqa: S105 - what is printed in place of one
 
 
@@ -37,7 +38,12 @@ def login_statements(
             f"DO $make$ BEGIN CREATE ROLE {role} LOGIN; "
             "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $make$"
         )
-        yield f"ALTER ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
+        # Only where something is wrong: a CREATEROLE user, as managed databases give one, may not even say NOSUPERUSER.
+        yield (
+            f"DO $mend$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = {_text(name)} AND {_TOO_MUCH}) "
+            f"THEN ALTER ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION; "
+            "END IF; END $mend$"
+        )
         if password is not None:
             yield f"ALTER ROLE {role} PASSWORD {_text(password)}"
         for setting, value in _DEFAULTS.items():

@@ -75,6 +75,10 @@ class Ownership:
         """Return True unless the table stands on the list of global ones."""
         return table.key not in self.global_tables
 
+    def reached_by(self, table: Table) -> tuple[str, ...]:
+        """Return the columns that can tie a table to the account or to a person; none = free to read."""
+        return (OWNER,) if self.owns(table) else self.global_tables[table.key].keys
+
     def knows(self, table: Table) -> bool:
         """Return True for a table of this very metadata: one of the same name elsewhere is another table."""
         return table.metadata is self.metadata and self.metadata.tables.get(table.key) is not None
@@ -149,11 +153,17 @@ def _owned_faults(table: Table) -> Iterator[str]:
         or owner.nullable
     ):
         yield f"{name}: {OWNER} must be a Uuid of that name, never NULL"
-    if next(iter(table.primary_key.columns), None) is not owner:
-        yield f"{name}: the primary key must begin with {OWNER}"
-    for unique in table.constraints:
-        if isinstance(unique, UniqueConstraint) and next(iter(unique.columns), None) is not owner:
-            yield f"{name}: unique key {unique.name} must begin with {OWNER}"
+    for unique, first in unique_keys(table):
+        if first is not owner:
+            yield f"{name}: {unique} must begin with {OWNER}"
+
+
+def unique_keys(table: Table) -> Iterator[tuple[str, Any]]:
+    """Yield each unique key of a table by its words, and the column or expression that it begins with."""
+    yield "the primary key", next(iter(table.primary_key.columns), None)
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            yield f"unique key {constraint.name}", next(iter(constraint.columns), None)
     for index in table.indexes:
-        if index.unique and next(iter(index.expressions), None) is not owner:
-            yield f"{name}: unique index {index.name} must begin with {OWNER}"
+        if index.unique:
+            yield f"unique index {index.name}", next(iter(index.expressions), None)

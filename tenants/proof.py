@@ -22,7 +22,7 @@ from sqlalchemy.sql.selectable import FromGrouping, Join, SelectBase, Values
 
 from tenants.errors import UnscopableStatementError
 from tenants.ownership import OWNER, Ownership, base_table
-from tenants.raw_sql import plain_bind
+from tenants.raw_sql import plain_bind, refuse
 
 
 def conjuncts(clause: Any) -> Iterator[Any]:
@@ -133,15 +133,14 @@ class Scan:
         return bool(promoted)
 
     def _add_table(self, element: Any, table: Table) -> _Leaf:
-        if not self.ownership.knows(table):
-            raise UnscopableStatementError(
-                f"unknown table {table.name!r}: it belongs to no declared metadata"
-            )
-        if "SELECT" not in self.ownership.privileges(table):
-            raise UnscopableStatementError(f"{table.name}: SELECT is not for this engine")
-        owned = self.ownership.owns(table)
-        keys = (OWNER,) if owned else self.ownership.global_tables[table.key].keys
-        leaf = _Leaf(element, table, owned, keys, proven=not keys)
+        refuse(
+            not self.ownership.knows(table),
+            f"unknown table {table.name!r}: it belongs to no declared metadata",
+        )
+        allowed = self.ownership.privileges(table)
+        refuse("SELECT" not in allowed, f"{table.name}: SELECT is not for this engine")
+        keys = self.ownership.reached_by(table)
+        leaf = _Leaf(element, table, self.ownership.owns(table), keys, proven=not keys)
         self.leaves.append(leaf)
         return leaf
 

@@ -103,14 +103,18 @@ class NoRawSql:
         if isinstance(
             binary.type, Numeric
         ):  # MariaDB copies both into CAST(JSON_EXTRACT(…) AS DECIMAL(p, s))
-            refuse(
-                not all(
-                    n is None or isinstance(n, int)
-                    for n in (binary.type.precision, binary.type.scale)
-                ),
-                "raw SQL in the precision of a type",
-            )
-        return super().visit_binary(binary, *args, **kw)  # type: ignore[misc,no-any-return]
+            numbers = (binary.type.precision, binary.type.scale)
+            whole = all(n is None or isinstance(n, int) for n in numbers)
+            refuse(not whole, "raw SQL in the precision of a type")
+        return _closed(binary, super().visit_binary(binary, *args, **kw))  # type: ignore[misc]
+
+    def visit_between_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        _refuse_open_between(binary)
+        return super().visit_between_op_binary(binary, operator, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_not_between_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        _refuse_open_between(binary)
+        return super().visit_not_between_op_binary(binary, operator, **kw)  # type: ignore[misc,no-any-return]
 
     # -- values ------------------------------------------------------------------------------------------
 
@@ -153,9 +157,16 @@ def plain_bind(value: Any, type_: TypeEngine[Any]) -> bool:
     return same or value.type is type_
 
 
-def _closed(clauselist: Any, text: str) -> str:
-    # An OR that was built without its brackets (ClauseList(…, group=False)) would swallow the account's AND.
-    return f"({text})" if clauselist.operator is operators.or_ else text
+def _closed(element: Any, text: str) -> str:
+    # SQLAlchemy forgets the brackets of an OR inside a lambda, and then it swallows the AND of the account.
+    return f"({text})" if element.operator is operators.or_ else text
+
+
+def _refuse_open_between(binary: Any) -> None:
+    # x BETWEEN a, and the AND that follows would be the account's.
+    bounds = binary.right
+    both = getattr(bounds, "operator", None) is operators.and_ and len(bounds.clauses) == 2
+    refuse(not both, "BETWEEN needs two bounds")
 
 
 def forbid_custom_compilation() -> None:

@@ -15,9 +15,10 @@ _kept: dict[Any, Page] = {}
 
 
 def _list_from_cache(actor: Any, *, limit: int = 20, cursor: str | None = None) -> Page:
-    if (limit, cursor) not in _kept:
-        _kept[limit, cursor] = _list(actor, limit=limit, cursor=cursor)
-    return _kept[limit, cursor]
+    page = _kept.get((limit, cursor)) or _list(actor, limit=limit, cursor=cursor)
+    if page.items:
+        _kept[limit, cursor] = page
+    return page
 
 
 project_services.list_projects = _list_from_cache

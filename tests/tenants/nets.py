@@ -516,9 +516,12 @@ NETS = (
     ),
     Net(
         "raw SQL: an OR keeps its brackets",
-        _without(NoRawSql, "visit_expression_clauselist"),
-        ("or_built_by_hand",),
-        Mode.GUARD,
+        _instead(raw_sql, "_closed", lambda element, text: text),
+        (
+            "or_in_a_lambda",
+            "or_in_a_lambda_before_the_account",
+            "orm_update_with_an_or_in_a_lambda",
+        ),
     ),
     Net(
         "raw SQL: numbers of a type",

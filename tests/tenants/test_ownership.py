@@ -74,7 +74,7 @@ def test_table_that_nobody_owns_is_a_fault() -> None:
 
 
 def test_primary_key_must_begin_with_the_account() -> None:
-    assert "primary key must begin with account_id" in _fault_of(
+    assert "the primary key must begin with account_id" in _fault_of(
         _id(), Column("account_id", Uuid(), primary_key=True)
     )
 

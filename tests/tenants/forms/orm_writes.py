@@ -1,6 +1,6 @@
 """Writes through the unit of work, the bulk interfaces and ORM statements."""
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import aliased, make_transient_to_detached
 from uuid_utils.compat import uuid7
 
@@ -265,6 +265,18 @@ def insert_of_mixed_accounts(w: Scene):
 @writes()
 def orm_update_without_where(w: Scene):
     w.s.execute(update(User).values(status="taken"))
+
+
+@writes()
+def orm_update_with_an_or_in_a_lambda(w: Scene):
+    either = update(User).where(lambda: or_(User.status == "active", User.username == "x"))
+    w.s.execute(either.values(status="taken").execution_options(synchronize_session=False))
+
+
+@writes()
+def orm_delete_with_an_or_in_a_lambda(w: Scene):
+    either = delete(Project).where(lambda: or_(Project.description == "", Project.name == "x"))
+    w.s.execute(either.execution_options(synchronize_session=False))
 
 
 @writes()

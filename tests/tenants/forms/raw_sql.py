@@ -38,7 +38,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased, contains_eager, selectinload, with_loader_criteria
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.base import SyntaxExtension
-from sqlalchemy.sql.elements import BooleanClauseList, ClauseElement, UnaryExpression
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BooleanClauseList,
+    ClauseElement,
+    UnaryExpression,
+)
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.types import TypeDecorator, UserDefinedType
@@ -501,6 +506,41 @@ def boolean_operator_with_text(w: Scene):
 
 
 @reads()
+def or_in_a_lambda(w: Scene):
+    return w.s.scalars(
+        select(User).where(lambda: or_(User.status == "active", User.username == "x"))
+    ).all()
+
+
+@reads()
+def or_in_a_lambda_before_the_account(w: Scene):
+    either = select(User.username).where(lambda: or_(User.status == "active", User.username == "x"))
+    return w.connection().execute(either.where(own_account == w.a.account_id)).all()
+
+
+@reads()
+def or_in_the_lambda_of_a_join(w: Scene):
+    joined = select(Role.name).join_from(
+        User, Role, lambda: or_(User.status == "active", Role.name == User.username)
+    )
+    return w.s.execute(joined).all()
+
+
+@reads()
+def or_as_a_binary_expression_in_a_lambda(w: Scene):
+    def either():
+        return BinaryExpression(User.status == "active", User.username == "x", operators.or_)
+
+    return w.s.scalars(select(User).where(lambda: either())).all()  # noqa: PLW0108 - the lambda is the point
+
+
+@reads(quiet="half a BETWEEN swallows the AND that follows, and is then false or an error")
+def between_without_its_second_bound(w: Scene):
+    half = BinaryExpression(User.username, literal("a"), operators.between_op)
+    return w.s.scalars(select(User.username).where(half, own_account == w.a.account_id)).all()
+
+
+@reads()
 def or_built_by_hand(w: Scene):
     loose = BooleanClauseList._construct_raw(
         operators.and_,
@@ -598,6 +638,12 @@ def function_that_runs_a_query(w: Scene):
 @reads(only=("postgresql",))
 def function_that_reads_a_table(w: Scene):
     return w.s.scalar(select(func.table_to_xml("users", True, False, "", type_=String)))
+
+
+@reads(only=("postgresql",))
+def function_that_enters_another_account(w: Scene):
+    w.s.execute(select(func.set_config("app.account_id", str(w.b.account_id), True)))
+    return w.s.scalars(select(User)).all()
 
 
 @reads(only=("postgresql",))
