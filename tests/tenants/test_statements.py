@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +100,14 @@ def test_catalogue_holds_every_kind_of_form() -> None:
     assert {form.attack.__module__.rsplit(".", 1)[-1] for form in FORMS.values()} == set(
         forms.__all__
     )
+
+
+def test_documentation_tells_the_number_of_forms() -> None:
+    page = (Path(__file__).parents[2] / "docs/tenancy.md").read_text("utf-8")
+    assert f"holds {len(FORMS)} forms" in page
+    sizes = [sum(backend in form.backends for form in FORMS.values()) for backend in BACKENDS]
+    row = page.split("| **all nets** |")[1].split("\n")[0]
+    assert re.findall(r"of (\d+)", row) == [str(size) for size in sizes]
 
 
 def test_every_form_that_is_quiet_without_nets_says_why() -> None:
