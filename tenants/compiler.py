@@ -157,6 +157,10 @@ def _is_star(column: Any) -> bool:
     return isinstance(column, ColumnClause) and column.is_literal and column.name == "*"
 
 
+def _is_star(column: Any) -> bool:
+    return isinstance(column, ColumnClause) and column.is_literal and column.name == "*"
+
+
 def _key(key: Any) -> Any:
     return getattr(key, "key", key)
 

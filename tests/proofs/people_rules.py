@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from saas import errors
+from saas.actor import system_actor
+from saas.services import account_services, user_services
 from tests.proofs import unrestricted
-from tests.proofs.arrivals import Arrivals
-from tests.proofs.machine import MADE_UP, STRONG
-from tests.proofs.oracle import Account, Seat, Visit
+from tests.proofs.machine import MADE_UP, STRONG, Call, Machine
+from tests.proofs.oracle import Account, Person, Seat, Visit
 
 WHO = st.integers(0, 127)
 PICK = st.integers(0, 63)
 MOST_ACCOUNTS = 6
 
 
-class PeopleRules(Arrivals):
+class PeopleRules(Machine):
     """Rules about people. An integer picks who and what: cheap to draw, and it shrinks."""
 
     def pick(self, who: int) -> Visit:
@@ -161,13 +164,31 @@ class PeopleRules(Arrivals):
         assert (answer.status, answer.json) == (201, {"message": "success"})
         if new == person.email:
             return
-        changes = [{"field": "email", "old": person.email, "new": new}]
-        self.of_identity(seat, "identity.email_changed", changes=changes)
-        person.email = new
+        sent = ("identity", person.id, new)
+        self.of_identity(seat, "token.sent", "c", sent, data={"purpose": "change"})
+        if how % 7:  # one wish in seven is forgotten, and changes nothing
+            stranger = self.visits[how % len(self.visits)]
+            self.open_link(visit if how % 3 else stranger, person, new)
 
-    def of_identity(self, seat: Seat, action: str, **more: Any) -> None:
-        target = ("identity", seat.person.id, seat.person.email)
-        self.oracle.system_events.append(self.event(action, "u", seat, target, **more))
+    def open_link(self, opener: Visit, person: Person, new: str) -> None:
+        """Open the link that was sent to a new address, in whatever browser; a second time it is gone."""
+        token = unrestricted.newest_token(self.world.eye, new)
+        own = opener.session if self.oracle.seat_of(opener) else None
+        answer = self.send(opener, "POST", "/api/email/verify", {"token": token})
+        assert not self.refused(answer, None)
+        assert (answer.status, answer.json) == (200, {"message": "success"})
+        changes = [{"field": "email", "old": person.email, "new": new}]
+        target = ("identity", person.id, new)
+        self.of_identity("by mail", "identity.email_changed", "u", target, changes=changes)
+        person.email = new
+        self.oracle.end_sessions(s for s in self.oracle.sessions_of(person) if s is not own)
+        again = self.send(opener, "POST", "/api/email/verify", {"token": token})
+        assert self.refused(again, 41001)
+
+    def of_identity(
+        self, actor: Seat | str, action: str, crud: str, target: tuple[str, UUID, str], **more: Any
+    ) -> None:
+        self.oracle.system_events.append(self.event(action, crud, actor, target, **more))
 
     @rule(who=WHO, how=PICK)
     def change_password(self, who: int, how: int) -> None:
@@ -181,7 +202,8 @@ class PeopleRules(Arrivals):
         if self.refused(answer, code):
             return
         assert seat is not None
-        self.of_identity(seat, "identity.password_changed")
+        target = ("identity", person.id, person.email)
+        self.of_identity(seat, "identity.password_changed", "u", target)
         person.password = new
         self.oracle.end_sessions(
             s for s in self.oracle.sessions_of(person) if s is not visit.session
@@ -198,3 +220,90 @@ class PeopleRules(Arrivals):
         if self.refused(answer, self.oracle.refusal(visit) or (None if ended in own else 40401)):
             return
         self.session_ended(Visit(visit.person, visit.browser, ended), "ended by the person")
+
+    # -- staff, without HTTP: services with the system as actor ------------------------------------
+
+    @rule(where=PICK, what=PICK)
+    def suspend_or_restore_user(self, where: int, what: int) -> None:
+        """One in four suspends, the others restore; every fifth time an owner asks, for a seat that may be foreign."""
+        account = self._account(where)
+        seats = [*account.seats, *(s for a in self.oracle.accounts.values() for s in a.seats), None]
+        seat = seats[what % len(seats)]
+        owner = account.seats[0]
+        suspends, asks = where % 4 == 0, what % 5 == 0
+        service = user_services.suspend_user if suspends else user_services.restore_user
+        actor = self.actor_of(owner) if asks else system_actor(account.id, "staff")
+        reason = f"because {self.next_number()} {account.mark}"
+        code = self.why_not_suspend(account, seat, owner if asks else None, suspends)
+        self.staff(
+            account,
+            code,
+            lambda: service(actor, user_id=seat.id if seat else MADE_UP, reason=reason),
+        )
+        wanted = "suspended" if suspends else "active"
+        if code is not None or seat is None or seat.status == wanted:
+            return
+        changes = [{"field": "status", "old": seat.status, "new": wanted}]
+        seat.status = wanted
+        account.roles_version += 1
+        if suspends:
+            self.oracle.end_sessions(s for s in self.oracle.sessions.values() if s.seat is seat)
+        action = "user.suspended" if suspends else "user.restored"
+        by = owner if asks else "staff"
+        self.happened(
+            account,
+            action,
+            "u",
+            by,
+            ("user", seat.id, seat.username),
+            changes=changes,
+            reason=reason,
+        )
+
+    def why_not_suspend(
+        self, account: Account, seat: Seat | None, asker: Seat | None, suspends: bool
+    ) -> int | None:
+        """The error code that is due; every account of these rules has one owner, its first seat."""
+        if account.status != "active":
+            return 40304
+        if seat is None or seat not in account.seats:
+            return 40401
+        if seat is asker:
+            return 40301
+        return 40905 if suspends and seat is account.seats[0] else None
+
+    @rule(where=PICK, how=PICK)
+    def suspend_or_restore_account(self, where: int, how: int) -> None:
+        account = self._account(where)
+        suspends = how % 8 == 0
+        service = account_services.suspend_account if suspends else account_services.restore_account
+        actor = (
+            self.actor_of(account.seats[0]) if how % 5 == 4 else system_actor(account.id, "staff")
+        )
+        reason = f"because {self.next_number()} {account.mark}"
+        code = 40301 if actor.kind == "user" else None
+        self.staff(account, code, lambda: service(actor, reason=reason))
+        wanted = "suspended" if suspends else "active"
+        if code is not None or account.status == wanted:
+            return
+        changes = [{"field": "status", "old": account.status, "new": wanted}]
+        account.status = wanted
+        action = "account.suspended" if suspends else "account.restored"
+        target = ("account", account.id, account.name)
+        self.happened(account, action, "u", "staff", target, changes=changes, reason=reason)
+
+    def staff(self, account: Account, code: int | None, act: Callable[[], object]) -> None:
+        """Call a service inside an account and compare what it raises."""
+        self.call = Call()
+        raised = None
+        try:
+            with self.in_account(account):
+                act()
+        except errors.ProductError as error:
+            raised = error.internal_error_code
+        self.count("staff", "refused" if raised else "served")
+        assert raised == code
+
+    def _account(self, where: int) -> Account:
+        accounts = list(self.oracle.accounts.values())
+        return accounts[where // 4 % len(accounts)]
