@@ -17,7 +17,7 @@ from config import log, migrating, settings
 from config.settings import Settings
 from saas import error_answers, paging, request_body, request_scope, routing
 from saas.database import Database
-from saas.routes import ROUTES
+from saas.routes import DEV_PAGES, ROUTES
 from saas.security import passwords
 from saas.security.throttle import Throttle
 from saas.services import house_services, session_services
@@ -38,7 +38,8 @@ def create_app(given: Settings | None = None, *, serving: bool = True) -> flask.
     _configure_house(app, chosen, serving)
     request_scope.init_app(app, LoginManager(app, add_context_processor=False))
     error_answers.init_app(app)
-    routing.add_routes(app, ROUTES)
+    mail_is_read_here = app.extensions["mail_directory"] is not None
+    routing.add_routes(app, ROUTES + DEV_PAGES if mail_is_read_here else ROUTES)
     console.init_app(app)
     if chosen.trusted_proxies:
         count = chosen.trusted_proxies
@@ -100,6 +101,8 @@ def _configure_house(app: flask.Flask, chosen: Settings, serving: bool) -> None:
         chosen.database_url, chosen.database_system_url, pooler=chosen.database_pooler
     )
     database.check(roles=serving and chosen.production)
+    mail_directory = None if chosen.production or chosen.mail_url else chosen.var_dir / "mail"
+    app.extensions["mail_directory"] = mail_directory
     app.extensions |= {
         "settings": chosen,
         "database": database,

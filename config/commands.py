@@ -6,7 +6,7 @@ from typing import Any
 
 import flask
 
-from config import account_commands, database_commands, house_commands
+from config import account_commands, database_commands, house_commands, worker_commands
 from saas import database
 
 
@@ -17,6 +17,8 @@ def init_app(app: flask.Flask) -> None:
         house_commands.seed,
         house_commands.serve,
         database_commands.db,
+        worker_commands.worker,
+        worker_commands.permissions,
         account_commands.accounts,
         account_commands.shell_in,
     ):

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import command_tools, demo, settings
+from config import worker as outbox_worker
 from saas import database
 from saas.services import house_services
 from tenants import TenancyError
@@ -45,7 +46,12 @@ def check(production: bool, as_json: bool) -> None:
 
 def _tell_addresses(base_url: str) -> None:
     click.echo("\nTenantry is at home:")
-    for name, path in (("Product", "/"), ("Sign in", "/login"), ("API", "/api/docs")):
+    for name, path in (
+        ("Product", "/"),
+        ("Sign in", "/login"),
+        ("Mail", "/dev/mail"),
+        ("API", "/api/docs"),
+    ):
         click.echo(f"  {name:<10}{base_url}{path}")
     click.echo("Stop it with Ctrl-C.\n")
 
@@ -96,7 +102,7 @@ def serve() -> None:
     from config.application import create_app
 
     chosen = command_tools.settings()
-    options = {
+    options: dict[str, Any] = {
         "bind": f"{'0.0.0.0' if chosen.production else '127.0.0.1'}:{chosen.port}",  # noqa: S104 - a container's own address
         "worker_class": "gthread",
         "workers": int(os.environ.get("WEB_CONCURRENCY", "2" if chosen.production else "1")),
@@ -113,6 +119,8 @@ def serve() -> None:
 
     if not chosen.production:
         _tell_addresses(chosen.base_url)
+        # In a worker process, after the fork: a thread would not survive it.
+        options["post_worker_init"] = lambda process: outbox_worker.start_thread(process.wsgi)
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

@@ -7,6 +7,7 @@ A field in upper case is its variable; the description says what it is and how t
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -93,6 +94,9 @@ class Settings(BaseSettings):
     mail_url: Annotated[str, url_of("smtp", "smtps")] | None = Field(
         None, repr=False, description="smtp://user:password@host:587; else files in VAR_DIR/mail."
     )
+    mail_from: str = Field(
+        "", max_length=254, description="Who mails come from: Name <address>; else no-reply at us."
+    )
     base_url: BaseUrl = Field(
         "", description="Our public address, https://host, for the links in mails."
     )
@@ -132,6 +136,12 @@ class Settings(BaseSettings):
             port = values.get("port") or cls.model_fields["port"].default
             derived = {"base_url": f"http://127.0.0.1:{port}", "trusted_hosts": LOOPBACK}
         return derived | values | {"var_dir": var_dir, "database_url": data}
+
+    @property
+    def sender(self) -> str:
+        """Who mails come from."""
+        host = urlsplit(self.base_url).hostname or "localhost"
+        return self.mail_from or f"Tenantry <no-reply@{host}>"
 
     @property
     def production(self) -> bool:

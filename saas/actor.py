@@ -13,7 +13,10 @@ Kind = Literal["user", "api_key", "operator", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. ``id`` is the seat's (None for the system); Flask-Login's current_user is one of these."""
+    """Who asks. ``id`` is the seat's or the key's (None for the system); Flask-Login's current_user is one of these.
+
+    ``maker_id``: of a key, the seat it acts for; it holds a part of what that seat holds, and dies with it.
+    """
 
     kind: Kind
     id: UUID | None
@@ -25,11 +28,18 @@ class Actor:
     email: str = ""
     session_id: UUID | None = None
     token: str = field(default="", repr=False)
+    maker_id: UUID | None = None
+    maker_label: str = ""
 
     # What Flask-Login asks of a user.
     is_authenticated = True
     is_active = True
     is_anonymous = False
+
+    @property
+    def seat_id(self) -> UUID | None:
+        """The user behind this actor: itself, or the maker of the key; None for the system and operators."""
+        return self.id if self.kind == "user" else self.maker_id
 
     def get_id(self) -> str:
         """Return what the cookie holds: the account entered and the session's token."""

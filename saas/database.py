@@ -140,6 +140,24 @@ def _opened() -> Iterator[Unit]:
         close_unit(unit)
 
 
+@contextmanager
+def reading_apart() -> Iterator[Unit]:
+    """Open a read-only transaction of its own, whatever else is open: for a look into another account."""
+    with _set_aside(), reading() as unit:
+        yield unit
+
+
+@contextmanager
+def _set_aside() -> Iterator[None]:
+    """Let what is inside open units of its own; the one that was open is back afterwards."""
+    outer = find_unit()
+    _unit.set(None)
+    try:
+        yield
+    finally:
+        _unit.set(outer)
+
+
 def open_unit(*, read_only: bool) -> Unit:
     """Open a unit and make it the current one; the caller must close it. See ``reading`` and ``unit_of_work``."""
     database = current_database()

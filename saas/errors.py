@@ -102,6 +102,7 @@ class PermissionDeniedError(ProductError):
 
     def __init__(self, message: str | None = None, *, permission: object | None = None) -> None:
         name = getattr(permission, "value", permission)  # an enum member or its text
+        self.permission = None if name is None else str(name)
         if message is None and name is not None:
             message = (
                 f"You need the permission {name} to do this. "
@@ -129,6 +130,13 @@ class SuspendedError(ProductError):
 
     internal_error_code = 40304
     message = "This access is suspended. Ask an administrator of the account to restore it."
+
+
+class OtherInviteeError(ProductError):
+    """Of somebody who is signed in with another address than the invited one."""
+
+    internal_error_code = 40305
+    message = "This invitation is for another address. Sign in with the address it was sent to."
 
 
 class NotFoundError(ProductError):
@@ -176,6 +184,52 @@ class NameAlreadyExistsError(_FieldClashError):
     internal_error_code = 40903
     field = "name"
     message = "This name is already taken here. Choose another one."
+
+
+class LastOwnerError(ProductError):
+    """Of whatever would leave an account without an active owner."""
+
+    internal_error_code = 40905
+    message = "An account needs an owner. Make somebody else an owner first."
+
+
+class SystemRoleError(ProductError):
+    """Of a change to a role whose permissions stand in the code."""
+
+    internal_error_code = 40906
+    message = "System roles follow the product and cannot be changed. Make a role of your own."
+
+
+class AlreadyMemberError(ProductError):
+    """Of a second seat for one person in one account."""
+
+    internal_error_code = 40907
+    message = "This person is a member of the account already."
+
+
+class LinkGoneError(ProductError):
+    """Tells in words why a link, an invitation or an offer no longer works."""
+
+    internal_error_code = 41001
+    message = "This link no longer works. Ask for a new one."
+
+
+class InvitationUsedError(LinkGoneError):
+    """A link that did its work; a class of its own so that the page can say what to do now."""
+
+    message = "This invitation was accepted already."
+
+
+class InvitationRevokedError(LinkGoneError):
+    """Taken back by the account."""
+
+    message = "This invitation was taken back. Ask for a new one."
+
+
+class InvitationExpiredError(LinkGoneError):
+    """Older than its seven days."""
+
+    message = "This invitation has expired. Ask for a new one."
 
 
 class BodyTooLargeError(ProductError):

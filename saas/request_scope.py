@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from random import getrandbits
 from typing import Any
@@ -16,7 +17,7 @@ from saas import context, database, errors
 from saas.actor import Actor
 from saas.columns import utc_now
 from saas.security import csrf, headers
-from saas.services import session_services
+from saas.services import api_key_services, session_services
 from saas.services.session_services import Client
 from saas.session_cookie import SessionCookie
 from tenants import enter_account
@@ -79,10 +80,31 @@ def current_actor() -> Actor | None:
     g = _g()
     actor = g.get("_login_user")
     if actor is None:
-        unsafe_cookie = flask.session.get("_user_id")
-        actor = (unsafe_cookie and _load_actor(unsafe_cookie)) or AnonymousUserMixin()
+        actor = _find_actor() or AnonymousUserMixin()
         g._login_user = actor
     return actor if isinstance(actor, Actor) else None
+
+
+def _find_actor() -> Actor | None:
+    """Find who calls: by the key in ``Authorization``, which then stands alone, else by the session in the cookie.
+
+    A request with that header passed no origin check, so its cookie must not count.
+    """
+    unsafe_header = _request().environ.get("HTTP_AUTHORIZATION")
+    if unsafe_header is not None:
+        return _load_key(unsafe_header)
+    unsafe_cookie = flask.session.get("_user_id")
+    return _load_actor(unsafe_cookie) if unsafe_cookie else None
+
+
+def _load_key(unsafe_header: str) -> Actor | None:
+    """Enter the account named in an API key and find whom the key lets act there."""
+    scheme, _, unsafe_key = unsafe_header.partition(" ")
+    parts = api_key_services.parse_key(unsafe_key.strip()) if scheme.lower() == "bearer" else None
+    if parts is None:
+        return None
+    account_id, key_id, secret = parts
+    return _enter(account_id, lambda: api_key_services.find_actor(account_id, key_id, secret))
 
 
 def _load_actor(unsafe_cookie: str) -> Actor | None:
@@ -94,13 +116,19 @@ def _load_actor(unsafe_cookie: str) -> Actor | None:
     parts = _COOKIE.fullmatch(unsafe_cookie)
     if parts is None:
         return None
-    g, account_id = _g(), UUID(parts[1])
+    account_id, token = UUID(parts[1]), parts[2]
+    return _enter(account_id, lambda: session_services.find_actor(account_id, token))
+
+
+def _enter(account_id: UUID, find: Callable[[], tuple[Actor, datetime] | None]) -> Actor | None:
+    """Enter an account and let ``find`` look for the caller there; leave it again when there is nobody."""
+    g = _g()
     g.account = enter_account(account_id)
     g.account.__enter__()
     found = None
     try:
         g.unit = database.open_unit(read_only=True)
-        found = session_services.find_actor(account_id, parts[2])
+        found = find()
     finally:
         if found is None:
             _leave(g)
@@ -185,21 +213,23 @@ def close_request(error: BaseException | None = None) -> None:
         database.stop_using(used)
         structlog.contextvars.clear_contextvars()
         context.set_context(_NOWHERE)
+    actor = g.get("_login_user")
     seen_at: datetime | None = g.seen_at
     if seen_at is not None and error is None and utc_now() - seen_at > session_services.SEEN_EVERY:
-        _touch(g._login_user)
+        _touch(actor)
 
 
 def _touch(actor: Any) -> None:
     """A trace of use is worth no failed request: the answer is on its way, and a fault here is only logged."""
-    if not isinstance(actor, Actor) or actor.session_id is None:
-        return
     try:
         with (
             database.use(flask.current_app.extensions["database"]),
             enter_account(actor.account_id),
         ):
-            session_services.touch_session(actor.session_id)
+            if actor.kind == "api_key" and actor.id is not None:
+                api_key_services.touch_key(actor.id)
+            elif actor.session_id is not None:
+                session_services.touch_session(actor.session_id)
     except errors.DatabaseAwayError as error:
         _log.warning("session not touched", error=str(error))
 

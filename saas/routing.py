@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from saas import errors, request_scope
 from saas.paging import Page
-from saas.permissions import Permission, require
+from saas.permissions import Permission, require, require_person
 from saas.schemas.fields import In
 from saas.security import json_body
 
@@ -109,7 +109,9 @@ def _endpoint(route: Route, *, checked: bool) -> Callable[..., Any]:
         if actor is None and permission != PUBLIC:
             raise errors.SignInRequiredError
         request_scope.refuse_other_account(actor)
-        if fine:
+        if permission == SIGNED_IN:
+            require_person(actor)  # type: ignore[arg-type]
+        elif fine:
             require(actor, permission)  # type: ignore[arg-type]  # a convenience: the service asks again, and is the law
         if query is not None:
             arguments["query"] = read_query(query)

@@ -20,6 +20,8 @@ from tests import databases, people, reporting
 from tests.house import House, Street
 from tests.people import Person, Team
 
+pytest_plugins = ["saas.testing"]  # the permission matrix
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every test that asks for a house on each of the three databases."""

@@ -27,9 +27,10 @@ LOOKS_ACROSS = {
     "config/account_commands.py list_accounts": "the operator's list",
     "saas/database.py _open_across": "the one door that the product uses: looking_across",
     "saas/services/house_services.py unreadiness": "the schema version belongs to nobody",
-    "saas/services/identity_services.py _confirm_password": "the app's role reads no hashes",
+    "saas/services/identity_services.py confirm_password": "the app's role reads no hashes",
     "saas/services/identity_services.py find_identity": "who signs in is in no account yet",
     "saas/services/identity_services.py list_seats": "a person's own seats in all accounts",
+    "saas/services/mail_token_services.py _find": "whoever holds a link from a mail is in no account",
     "saas/services/session_services.py end_session": "an own session may be in another account",
 }
 # Raw SQL and engines: what the statement guard cannot judge stands in few places.
@@ -46,27 +47,41 @@ ENGINES = {
 }
 # Public services whose first statement is not a question for a permission, and why.
 ASKS_NO_PERMISSION = {
-    "account_services.create_account": "everybody with a sign-in of their own may",
+    "account_services.create_account": "everybody with a sign-in of their own may: require_person",
     "account_services.open_account": "inside a unit of work of register or create_account",
     "account_services.register": "nobody is signed in yet",
     "account_services.restore_account": "require_staff, in _set_status",
     "account_services.suspend_account": "require_staff, in _set_status",
+    "api_key_services.find_actor": "finds who is asking; the key's secret is its proof",
+    "api_key_services.parse_key": "reads a value",
+    "api_key_services.touch_key": "the trace of a key that was just found",
     "house_services.configure": "set-up at start",
     "house_services.unreadiness": "public: health of the process",
     "identity_services.add_identity": "inside a unit of work whose service has asked",
-    "identity_services.change_email": "one's own; asks the password",
     "identity_services.change_password": "one's own; asks the password",
+    "identity_services.confirm_password": "one's own: require_person; it is the question itself",
     "identity_services.find_identity": "a look for services, by a key that the caller knows",
+    "identity_services.is_confirmed": "one's own: require_person",
     "identity_services.list_seats": "a look for services, at a person that has proven who they are",
     "identity_services.store_password_hash": "one's own, inside a unit of work",
-    "role_services.held_by": "builds a statement",
+    "identity_services.target_of": "reads a value",
+    "invitation_services.accept_invitation": "whoever holds the link may; asks what its inviter may",
+    "invitation_services.read_invitation": "whoever holds the link may; asks what its inviter may",
+    "invitation_services.state_of": "reads a value",
+    "mail_token_services.forget_password": "nobody is signed in; the link goes to the address alone",
+    "mail_token_services.read_link": "whoever holds the link may; looking changes nothing",
+    "mail_token_services.request_email_change": "one's own; asks the password",
+    "mail_token_services.resend_verification": "one's own: require_person",
+    "mail_token_services.reset_password": "nobody is signed in; the token is the proof",
+    "mail_token_services.send_reset": "the worker's half of forget_password",
+    "mail_token_services.send_verification": "inside a unit of work of register or resend",
+    "mail_token_services.verify_email": "nobody need be signed in; the token is the proof",
+    "ownership_services.accept_ownership": "require_person; the offer names who may",
+    "ownership_services.list_offers": "one's own, made or received: require_person",
     "role_services.hold": "inside a unit of work whose service has asked",
     "role_services.make_system_roles": "inside the unit of work that makes the account",
-    "role_services.permissions_of": "answers what require asks",
-    "role_services.permissions_of_role": "reads a value",
     "role_services.role_names": "one's own roles",
     "role_services.role_names_of": "builds a statement",
-    "role_services.role_references": "builds a statement",
     "session_services.begin_session": "inside a unit of work of sign-in, register or switch",
     "session_services.configure": "set-up at start",
     "session_services.end_session": "one's own sessions",
@@ -77,15 +92,35 @@ ASKS_NO_PERMISSION = {
     "session_services.sign_out": "one's own session",
     "session_services.switch_account": "one's own seats",
     "session_services.touch_session": "the trace of a session that was just found",
+    "user_services.leave_account": "one's own seat: require_person",
+    "user_services.restore_user": "require(USER_SUSPEND), in _set_status",
+    "user_services.seat": "inside a unit of work whose service has asked",
+    "user_services.suspend_user": "require(USER_SUSPEND), in _set_status",
 }
 # Permissions that change something, and the events that tell of it.
 EVENTS_OF = {
+    Permission.ACCOUNT_CLOSE: {AuditEvent.ACCOUNT_CLOSED},
+    Permission.ACCOUNT_TRANSFER: {AuditEvent.OWNERSHIP_OFFERED},
     Permission.ACCOUNT_UPDATE: {AuditEvent.ACCOUNT_UPDATED},
+    Permission.API_KEY_CREATE: {AuditEvent.API_KEY_CREATED},
+    Permission.API_KEY_REVOKE: {AuditEvent.API_KEY_REVOKED},
     Permission.PROJECT_CREATE: {AuditEvent.PROJECT_CREATED},
     Permission.PROJECT_DELETE: {AuditEvent.PROJECT_DELETED},
     Permission.PROJECT_UPDATE: {AuditEvent.PROJECT_UPDATED},
-    Permission.USER_INVITE: {AuditEvent.USER_CREATED},
-    Permission.USER_SUSPEND: {AuditEvent.USER_SUSPENDED, AuditEvent.USER_RESTORED},
+    Permission.ROLE_CREATE: {AuditEvent.ROLE_CREATED},
+    Permission.ROLE_DELETE: {AuditEvent.ROLE_DELETED},
+    Permission.ROLE_GRANT: {AuditEvent.ROLE_GRANTED},
+    Permission.ROLE_REVOKE: {AuditEvent.ROLE_REVOKED},
+    Permission.ROLE_UPDATE: {AuditEvent.ROLE_UPDATED},
+    Permission.USER_INVITE: {
+        AuditEvent.INVITATION_CREATED,
+        AuditEvent.INVITATION_RESENT,
+        AuditEvent.INVITATION_REVOKED,
+        AuditEvent.USER_CREATED,
+    },
+    Permission.USER_REMOVE: {AuditEvent.USER_REMOVED},
+    Permission.USER_SUSPEND: {AuditEvent.USER_RESTORED, AuditEvent.USER_SUSPENDED},
+    Permission.USER_UPDATE: {AuditEvent.USER_UPDATED},
 }
 
 
@@ -191,6 +226,15 @@ def test_staff_is_asked_for_before_an_account_is_touched() -> None:
 
     assert _first_statement(account_services._set_status) == "require_staff(actor)"
     for act in (account_services.suspend_account, account_services.restore_account):
+        assert _first_statement(act).startswith("return _set_status(actor, ")
+
+
+def test_suspending_and_restoring_a_person_ask_before_a_seat_is_touched() -> None:
+    from saas.services import user_services
+
+    asks = "require(actor, Permission.USER_SUSPEND)"
+    assert _first_statement(user_services._set_status) == asks
+    for act in (user_services.suspend_user, user_services.restore_user):
         assert _first_statement(act).startswith("return _set_status(actor, ")
 
 

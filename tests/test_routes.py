@@ -10,60 +10,128 @@ import flask
 import pytest
 
 from saas.permissions import Permission
-from saas.routes import API, PAGES, ROUTES
+from saas.routes import API, DEV_PAGES, PAGES, ROUTES
 from saas.routing import PUBLIC, SIGNED_IN, Route, RouteTableError, add_routes
 from saas.views import project_views
 from tests.house import House
 from tests.people import register
 from tests.refusals import nothing_changes, refused
+from tests.variants import PRODUCTION, variant
 
 TABLE = """
-POST   /api/register                         public
-POST   /api/login                            public
-POST   /api/logout                           public
-GET    /api/user                             signed in
-POST   /api/email                            signed in
-POST   /api/password                         signed in
-GET    /api/session                          signed in
-POST   /api/session/account                  signed in
-GET    /api/sessions                         signed in
-DELETE /api/sessions/<session_id>            signed in
-POST   /api/accounts                         signed in
-GET    /api/account                          account:read
-PATCH  /api/account                          account:update
-GET    /api/users                            user:read
-GET    /api/users/<user_id>                  user:read
-GET    /api/roles                            role:read
-GET    /api/audit-events                     audit:read
-GET    /api/audit-events/<event_id>          audit:read
-GET    /api/projects                         project:read
-POST   /api/projects                         project:create
-GET    /api/projects/<project_id>            project:read
-PATCH  /api/projects/<project_id>            project:update
-DELETE /api/projects/<project_id>            project:delete
-GET    /healthz                              public
-GET    /readyz                               public
-GET    /openapi.json                         public
-GET    /                                     public
-GET    /register                             public
-POST   /register                             public
-GET    /login                                public
-POST   /login                                public
-GET    /logout                               public
-POST   /logout                               public
-GET    /settings                             signed in
-POST   /settings/email                       signed in
-POST   /settings/password                    signed in
-POST   /settings/account                     signed in
-POST   /settings/accounts                    signed in
-POST   /settings/sessions/<session_id>/end   signed in
-GET    /projects                             project:read
-POST   /projects                             project:create
-GET    /projects/<project_id>                project:read
-POST   /projects/<project_id>                project:update
-POST   /projects/<project_id>/delete         project:delete
-GET    /audit                                audit:read
-GET    /api/docs                             public
+POST   /api/register                                     public
+POST   /api/login                                        public
+POST   /api/logout                                       public
+GET    /api/user                                         signed in
+POST   /api/email                                        signed in
+POST   /api/password                                     signed in
+GET    /api/session                                      signed in
+POST   /api/session/account                              signed in
+GET    /api/sessions                                     signed in
+DELETE /api/sessions/<session_id>                        signed in
+POST   /api/email/verification                           signed in
+POST   /api/email/verify                                 public
+POST   /api/password/forgot                              public
+POST   /api/password/reset                               public
+POST   /api/accounts                                     signed in
+GET    /api/account                                      account:read
+PATCH  /api/account                                      account:update
+POST   /api/account/close                                account:close
+POST   /api/account/leave                                signed in
+POST   /api/account/ownership-offers                     account:transfer
+POST   /api/account/ownership-offers/<offer_id>/accept   signed in
+GET    /api/users                                        user:read
+GET    /api/users/<user_id>                              user:read
+PATCH  /api/users/<user_id>                              user:update
+DELETE /api/users/<user_id>                              user:remove
+POST   /api/users/<user_id>/suspend                      user:suspend
+POST   /api/users/<user_id>/restore                      user:suspend
+GET    /api/users/<user_id>/permissions                  user:read
+POST   /api/users/<user_id>/roles                        role:grant
+DELETE /api/users/<user_id>/roles/<role_id>              role:revoke
+GET    /api/permissions                                  role:read
+GET    /api/roles                                        role:read
+POST   /api/roles                                        role:create
+GET    /api/roles/<role_id>                              role:read
+PATCH  /api/roles/<role_id>                              role:update
+DELETE /api/roles/<role_id>                              role:delete
+GET    /api/invitations                                  user:read
+POST   /api/invitations                                  user:invite
+DELETE /api/invitations/<invitation_id>                  user:invite
+POST   /api/invitations/<invitation_id>/resend           user:invite
+POST   /api/invitations/accept                           public
+GET    /api/api-keys                                     api_key:read
+POST   /api/api-keys                                     api_key:create
+DELETE /api/api-keys/<key_id>                            api_key:revoke
+GET    /api/audit-events                                 audit:read
+GET    /api/audit-events/<event_id>                      audit:read
+GET    /api/projects                                     project:read
+POST   /api/projects                                     project:create
+GET    /api/projects/<project_id>                        project:read
+PATCH  /api/projects/<project_id>                        project:update
+DELETE /api/projects/<project_id>                        project:delete
+GET    /healthz                                          public
+GET    /readyz                                           public
+GET    /openapi.json                                     public
+GET    /                                                 public
+GET    /register                                         public
+POST   /register                                         public
+GET    /login                                            public
+POST   /login                                            public
+GET    /logout                                           public
+POST   /logout                                           public
+GET    /invitations/accept                               public
+POST   /invitations/accept                               public
+GET    /password/forgot                                  public
+POST   /password/forgot                                  public
+GET    /password/reset                                   public
+POST   /password/reset                                   public
+GET    /email/verify                                     public
+POST   /email/verify                                     public
+POST   /email/verification                               signed in
+GET    /settings                                         signed in
+POST   /settings/email                                   signed in
+POST   /settings/password                                signed in
+POST   /settings/account                                 signed in
+POST   /settings/accounts                                signed in
+POST   /settings/sessions/<session_id>/end               signed in
+POST   /settings/leave                                   signed in
+POST   /settings/offers                                  account:transfer
+POST   /settings/offers/<offer_id>/accept                signed in
+POST   /settings/close                                   account:close
+GET    /members                                          user:read
+GET    /members/<user_id>                                user:read
+POST   /members/<user_id>                                user:update
+POST   /members/<user_id>/roles                          role:grant
+POST   /members/<user_id>/roles/<role_id>/revoke         role:revoke
+POST   /members/<user_id>/suspend                        user:suspend
+POST   /members/<user_id>/restore                        user:suspend
+POST   /members/<user_id>/remove                         user:remove
+GET    /invitations                                      user:read
+POST   /invitations                                      user:invite
+POST   /invitations/<invitation_id>/resend               user:invite
+POST   /invitations/<invitation_id>/revoke               user:invite
+GET    /roles                                            role:read
+POST   /roles                                            role:create
+GET    /roles/<role_id>                                  role:read
+GET    /roles/<role_id>/preview                          role:update
+POST   /roles/<role_id>                                  role:update
+POST   /roles/<role_id>/delete                           role:delete
+GET    /api-keys                                         api_key:read
+POST   /api-keys                                         api_key:create
+POST   /api-keys/<key_id>/revoke                         api_key:revoke
+GET    /projects                                         project:read
+POST   /projects                                         project:create
+GET    /projects/<project_id>                            project:read
+POST   /projects/<project_id>                            project:update
+POST   /projects/<project_id>/delete                     project:delete
+GET    /audit                                            audit:read
+GET    /api/docs                                         public
+"""
+# Only where mails are written to a directory, and never in production.
+DEV_TABLE = """
+GET    /dev/mail                                         public
+GET    /dev/mail/<mail_id>                               public
 """
 CONSOLE_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ELSEWHERE = {  # not in the route table: files, and the console's place, which is closed
@@ -73,30 +141,53 @@ ELSEWHERE = {  # not in the route table: files, and the console's place, which i
 }
 
 
-def lines() -> list[tuple[str, str, str]]:
-    return [tuple(re.split(r"\s{2,}|(?<=[A-Z]) ", line)) for line in TABLE.strip().splitlines()]  # type: ignore[misc]
+def lines(table: str = TABLE) -> list[tuple[str, str, str]]:
+    return [tuple(re.split(r"\s{2,}|(?<=[A-Z]) ", line)) for line in table.strip().splitlines()]  # type: ignore[misc]
 
 
-def test_the_route_table_is_the_one_written_here() -> None:
-    assert [(route.method, route.path, str(route.permission)) for route in ROUTES] == lines()
+def addresses(*tables: str) -> set[tuple[str, str]]:
+    return {(method, path) for table in tables for method, path, _ in lines(table)}
 
 
-def test_the_app_answers_at_these_addresses_and_no_others(lite: House) -> None:
-    served = {
+def served(app: flask.Flask) -> set[tuple[str, str]]:
+    return {
         (method, re.sub(r"<uuid:", "<", rule.rule))
-        for rule in lite.app.url_map.iter_rules()
+        for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
-    assert served == {(method, path) for method, path, _ in lines()} | ELSEWHERE
+
+@pytest.mark.parametrize(("routes", "table"), [(ROUTES, TABLE), (DEV_PAGES, DEV_TABLE)])
+def test_the_route_table_is_the_one_written_here(routes: tuple[Route, ...], table: str) -> None:
+    assert [(r.method, r.path, str(r.permission)) for r in routes] == lines(table)
+
+
+def test_the_app_answers_at_these_addresses_and_no_others(lite: House) -> None:
+    assert served(lite.app) == addresses(TABLE, DEV_TABLE) | ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mail_url": "smtp://127.0.0.1:9"},
+        PRODUCTION | {"mail_url": "smtp://127.0.0.1:9"},
+        PRODUCTION | {"mail_url": None},
+    ],
+    ids=["mail-server", "production", "production-without-a-mail-server"],
+)
+def test_mails_are_read_nowhere_but_where_they_are_files_and_never_in_production(
+    lite: House, settings: dict[str, Any]
+) -> None:
+    with variant(lite, **settings) as other:
+        assert served(other.app) == addresses(TABLE) | ELSEWHERE
 
 
 def test_every_line_stands_once_and_every_api_address_says_so() -> None:
-    addresses = [(route.method, route.path) for route in ROUTES]
+    found = [(route.method, route.path) for route in ROUTES + DEV_PAGES]
 
-    assert len(addresses) == len(set(addresses))
+    assert len(found) == len(set(found))
     assert all(route.kind == "api" for route in API)
-    assert all(route.kind == "page" for route in PAGES)
+    assert all(route.kind == "page" for route in PAGES + DEV_PAGES)
 
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/users", "/admin/../admin/x"])
@@ -118,7 +209,7 @@ def test_no_other_get_changes_anything(lite: House) -> None:
     ada = register(lite)
 
     with nothing_changes(lite, ada):
-        for route in ROUTES:
+        for route in ROUTES + DEV_PAGES:
             if route.method == "GET" and not route.writes:
                 assert ada.get(re.sub(r"<\w+>", str(uuid4()), route.path)).status_code < 500
 

@@ -10,7 +10,15 @@ from sqlalchemy import Connection
 from saas.audit.events import is_audited
 from saas.unit import Unit, find_unit
 
-_OURS = ("sqlalchemy", "saas.database", "saas.unit", "saas.audit", "tenants", "contextlib")
+_OURS = (
+    "sqlalchemy",
+    "saas.database",
+    "saas.unit",
+    "saas.audit",
+    "tenants",
+    "contextlib",
+    "saas.services.guards",
+)
 
 
 class UnauditedChangeError(RuntimeError):

@@ -29,6 +29,32 @@ class RolesData(EventData):
     roles: list[str]
 
 
+class RoleData(EventData):
+    """The name of the role."""
+
+    role: str
+
+
+class PermissionsData(EventData):
+    """The permissions that something was made with."""
+
+    permissions: list[str]
+
+
+class TokenData(EventData):
+    """What a token by mail is for: verify, change or reset."""
+
+    purpose: str
+
+
+class LeavingData(EventData):
+    """How somebody left (removed or left), and how many of their keys and invitations ended with it."""
+
+    how: str
+    keys_ended: int
+    invitations_ended: int
+
+
 class SessionData(EventData):
     """How a session began or why it ended."""
 
@@ -61,12 +87,26 @@ class AuditEvent(StrEnum):
         )
         return event
 
+    ACCOUNT_CLOSED = ("account.closed", "u", "account", ("accounts",))
     ACCOUNT_CREATED = ("account.created", "c", "account", ("accounts", "roles"))
     ACCOUNT_RESTORED = ("account.restored", "u", "account", ("accounts",))
     ACCOUNT_SUSPENDED = ("account.suspended", "u", "account", ("accounts",))
     ACCOUNT_UPDATED = ("account.updated", "u", "account", ("accounts",))
+    API_KEY_CREATED = ("api_key.created", "c", "account", ("api_keys",), PermissionsData)
+    API_KEY_REVOKED = ("api_key.revoked", "u", "account", ("api_keys",))
+    IDENTITY_CONFIRMED = (
+        "identity.confirmed",
+        "u",
+        "system",
+        ("identities", "email_tokens", "sessions"),
+    )
     IDENTITY_CREATED = ("identity.created", "c", "system", ("identities",))
-    IDENTITY_EMAIL_CHANGED = ("identity.email_changed", "u", "system", ("identities",))
+    IDENTITY_EMAIL_CHANGED = (
+        "identity.email_changed",
+        "u",
+        "system",
+        ("identities", "email_tokens", "sessions"),
+    )
     IDENTITY_PASSWORD_CHANGED = (
         "identity.password_changed",
         "u",
@@ -74,20 +114,79 @@ class AuditEvent(StrEnum):
         ("identities", "sessions"),
     )
     IDENTITY_PASSWORD_REHASHED = ("identity.password_rehashed", "u", "system", ("identities",))
+    IDENTITY_PASSWORD_RESET = (
+        "identity.password_reset",
+        "u",
+        "system",
+        ("identities", "email_tokens", "sessions"),
+    )
+    INVITATION_ACCEPTED = (
+        "invitation.accepted",
+        "u",
+        "account",
+        ("invitations", "users", "users_x_roles"),
+        RolesData,
+    )
+    INVITATION_CREATED = (
+        "invitation.created",
+        "c",
+        "account",
+        ("invitations", "invitations_x_roles"),
+        RolesData,
+    )
+    INVITATION_RESENT = ("invitation.resent", "u", "account", ("invitations",))
+    INVITATION_REVOKED = ("invitation.revoked", "u", "account", ("invitations",))
+    OWNERSHIP_ACCEPTED = (
+        "ownership.accepted",
+        "u",
+        "account",
+        ("ownership_offers", "users_x_roles", "accounts"),
+    )
+    OWNERSHIP_OFFERED = ("ownership.offered", "c", "account", ("ownership_offers",))
     PROJECT_CREATED = ("project.created", "c", "account", ("projects",))
     PROJECT_DELETED = ("project.deleted", "d", "account", ("projects",))
     PROJECT_UPDATED = ("project.updated", "u", "account", ("projects",))
+    ROLE_CREATED = ("role.created", "c", "account", ("roles",), PermissionsData)
+    ROLE_DELETED = (
+        "role.deleted",
+        "d",
+        "account",
+        ("roles", "users_x_roles", "accounts", "invitations_x_roles"),
+    )
+    ROLE_GRANTED = ("role.granted", "u", "account", ("users_x_roles", "accounts"), RoleData)
+    ROLE_REVOKED = ("role.revoked", "u", "account", ("users_x_roles", "accounts"), RoleData)
+    ROLE_UPDATED = ("role.updated", "u", "account", ("roles", "accounts"))
     SESSION_CREATED = ("session.created", "c", "account", ("sessions",), SessionData)
     SESSION_ENDED = ("session.ended", "d", "account", ("sessions",), SessionData)
+    TOKEN_SENT = ("token.sent", "c", "system", ("email_tokens",), TokenData)
     USER_CREATED = ("user.created", "c", "account", ("users", "users_x_roles"), RolesData)
-    USER_RESTORED = ("user.restored", "u", "account", ("users",))
-    USER_SUSPENDED = ("user.suspended", "u", "account", ("users", "sessions"))
+    USER_REMOVED = (
+        "user.removed",
+        "d",
+        "account",
+        (
+            "users",
+            "users_x_roles",
+            "sessions",
+            "api_keys",
+            "invitations",
+            "ownership_offers",
+            "accounts",
+        ),
+        LeavingData,
+    )
+    USER_RESTORED = ("user.restored", "u", "account", ("users", "accounts"))
+    USER_SUSPENDED = ("user.suspended", "u", "account", ("users", "sessions", "accounts"))
+    USER_UPDATED = ("user.updated", "u", "account", ("users",))
 
 
 # Columns and tables whose changes are not events, each with its reason.
 NOT_AUDITED: dict[str, tuple[frozenset[str] | None, str]] = {
     "audit_events": (None, "the log itself"),
     "audit_heads": (None, "the log itself"),
+    "outbox": (None, "work that follows from an event, not a change of its own"),
+    "api_keys": (frozenset({"last_used_at"}), "a trace of use, written at most once a minute"),
+    "accounts": (frozenset({"roles_version"}), "a counter that follows from changes of roles"),
     "system_events": (None, "the log itself"),
     "system_heads": (None, "the log itself"),
     "sessions": (frozenset({"last_seen_at"}), "a trace of use, written at most once a minute"),

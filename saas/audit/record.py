@@ -79,8 +79,8 @@ def record(
         "actor_type": actor.kind,
         "actor_id": str(actor.id) if actor.id else None,
         "actor_label": clean(actor.label, 254),
-        "on_behalf_of_id": None,
-        "on_behalf_of_label": None,
+        "on_behalf_of_id": str(actor.maker_id) if actor.maker_id else None,
+        "on_behalf_of_label": clean(actor.maker_label, 254) if actor.maker_id else None,
         "target_type": main.type if main else None,
         "target_id": main.id if main else None,
         "target_label": main.label if main else None,
@@ -118,6 +118,8 @@ def plain(value: Any) -> Any:
         return value.isoformat(timespec="microseconds")
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, list):
+        return [plain(each) for each in value]
     return clean(value, 4000) if isinstance(value, str) else value
 
 

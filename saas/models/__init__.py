@@ -1,9 +1,13 @@
 """Every model, and who owns each table. Importing this package is enough to know the whole schema."""
 
 from saas.models.accounts import Account, User
+from saas.models.api_keys import ApiKey
 from saas.models.base import Base, Created, Identified, TenantModel
+from saas.models.email_tokens import EmailToken
 from saas.models.events import AuditEventRow, AuditHead, SystemEventRow, SystemHead
 from saas.models.identities import Identity, UserSession
+from saas.models.invitations import Invitation, InvitationRole, OwnershipOffer
+from saas.models.outbox import OutboxItem
 from saas.models.projects import Project
 from saas.models.roles import Role, UserRole
 from tenants import GlobalTable, Ownership
@@ -18,6 +22,13 @@ OWNERSHIP = Ownership(
             "a browser signs in before it enters an account",
             keys=("id", "token_hash", "identity_id"),
         ),
+        "email_tokens": GlobalTable(
+            "a token by mail belongs to a person, whatever their accounts",
+            keys=("id", "token_hash", "identity_id"),
+        ),
+        "outbox": GlobalTable(
+            "work after the commit, for workers of no account; the app role can only insert"
+        ),
         "system_events": GlobalTable(
             "what happens before or outside every account; the app role can only insert"
         ),
@@ -28,12 +39,18 @@ OWNERSHIP = Ownership(
 __all__ = [
     "OWNERSHIP",
     "Account",
+    "ApiKey",
     "AuditEventRow",
     "AuditHead",
     "Base",
     "Created",
+    "EmailToken",
     "Identified",
     "Identity",
+    "Invitation",
+    "InvitationRole",
+    "OutboxItem",
+    "OwnershipOffer",
     "Project",
     "Role",
     "SystemEventRow",

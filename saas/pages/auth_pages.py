@@ -49,9 +49,11 @@ def submit_login(actor: Actor | None) -> Response:
 
 
 def logout(actor: Actor | None) -> Response:
-    """End the session and go to `/`."""
+    """End the session and go to `/`, or to the `next` of the form, where somebody else may want to go on."""
     session_views.logout(actor)
-    return shared_pages.go_to("/", "You are signed out.")
+    return shared_pages.go_to(
+        shared_pages.safe_path(flask.request.form.get("next")), "You are signed out."
+    )
 
 
 def _draw_register(form: shared_pages.FormState) -> str:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from saas import errors
-from saas.pages import shared_pages
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from saas import errors, request_scope
+from saas.pages import permission_pages, shared_pages
+from saas.permissions import Permission
+
+_log = structlog.get_logger(__name__)
 
 TITLES = {
     400: "We could not read that",
@@ -12,6 +18,7 @@ TITLES = {
     404: "There is nothing here",
     405: "This address does not do that",
     409: "Something has changed in the meantime",
+    410: "This no longer works",
     413: "That was too large",
     415: "That format is not accepted",
     422: "Something needs correcting",
@@ -23,8 +30,12 @@ LOCKED_OUT = (errors.NoSeatError, errors.SuspendedError)
 
 
 def error_page(error: errors.ProductError, request_id: str) -> str:
-    """The page for `error`: message, code, request id. It asks no database: that may be away."""
+    """The page for `error`: message, code, request id; for a missing permission also who can give it.
+
+    Every other error asks no database: that may be away.
+    """
     title = TITLES.get(error.status, "We made a mistake")
+    permission = _missing_permission(error)
     return shared_pages.draw(
         "error.html",
         None,
@@ -33,4 +44,23 @@ def error_page(error: errors.ProductError, request_id: str) -> str:
         request_id=request_id,
         retry_after=error.headers.get("Retry-After"),
         offer_sign_out=isinstance(error, LOCKED_OUT),
+        permission=permission,
+        givers=shared_pages.in_words(_who_can_give(permission)) if permission else "",
     )
+
+
+def _missing_permission(error: errors.ProductError) -> Permission | None:
+    name = error.permission if isinstance(error, errors.PermissionDeniedError) else None
+    return permission_pages.BY_NAME.get(name or "")
+
+
+def _who_can_give(permission: Permission) -> list[str]:
+    """Whom to ask. A refusal must be told even when the database goes away now: then it names nobody."""
+    actor = request_scope.current_actor()
+    if actor is None:
+        return []
+    try:
+        return permission_pages.who_can_give(actor, permission)
+    except (SQLAlchemyError, errors.DatabaseAwayError) as away:
+        _log.warning("nobody named on the page of a refusal", error=type(away).__name__)
+        return []

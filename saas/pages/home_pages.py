@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from saas.actor import Actor
-from saas.pages import shared_pages
+from saas.pages import notice_pages, shared_pages
 from saas.permissions import Permission
 from saas.services import project_services, role_services
 
@@ -20,4 +20,10 @@ def index(actor: Actor | None) -> str:
     projects: list[Any] = []
     if actor.can(Permission.PROJECT_READ):
         projects = project_services.list_projects(actor, limit=NEWEST_PROJECTS).items
-    return shared_pages.draw("home.html", actor, roles=roles, projects=projects)
+    return shared_pages.draw(
+        "home.html",
+        actor,
+        roles=roles,
+        projects=projects,
+        notices=notice_pages.notices_for(actor),
+    )

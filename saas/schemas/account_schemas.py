@@ -14,6 +14,7 @@ from saas.schemas.fields import (
     Password,
     PasswordTry,
     PlainText,
+    Token,
     Username,
 )
 
@@ -138,3 +139,22 @@ class SessionRowOut(Out):
     ip: str
     user_agent: str
     current: bool
+
+
+class ForgotPasswordIn(In):
+    """The address to send a link to."""
+
+    email: EmailAddress
+
+
+class ResetPasswordIn(In):
+    """The token of the link, and the new password."""
+
+    token: Token
+    new_password: Password
+
+
+class VerifyEmailIn(In):
+    """The token of the link."""
+
+    token: Token

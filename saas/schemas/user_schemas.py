@@ -1,11 +1,31 @@
-"""People of an account and its roles, as they go out."""
+"""People of an account, in and out."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from saas.schemas.fields import Out
+from saas.schemas.fields import BLANK_IS_NONE, In, Out, PlainText, TextRule, Username
+from saas.schemas.list_schemas import ListIn
+
+
+class ListUsersIn(ListIn):
+    """``search``: the beginning of a username or an address."""
+
+    search: Annotated[Annotated[str, TextRule(100)] | None, BLANK_IS_NONE] = None
+
+
+class UpdateUserIn(In):
+    """What of a person can be changed."""
+
+    username: Username
+
+
+class ReasonIn(In):
+    """Why; it stands in the audit log."""
+
+    reason: Annotated[str, PlainText(500)] | None = None
 
 
 class UserOut(Out):
@@ -19,11 +39,8 @@ class UserOut(Out):
     created_at: datetime
 
 
-class RoleOut(Out):
-    """A role and what it gives."""
+class HeldPermissionOut(Out):
+    """A permission that a person holds, and the roles that give it."""
 
-    id: UUID
-    name: str
-    system: bool
-    permissions: list[str]
-    created_at: datetime
+    permission: str
+    roles: list[str]

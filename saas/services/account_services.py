@@ -13,9 +13,15 @@ from saas.audit.chain import GENESIS
 from saas.audit.events import AuditEvent
 from saas.audit.record import changed, record
 from saas.models import Account, AuditHead, User
-from saas.permissions import SYSTEM_ROLES, Permission, require, require_staff
+from saas.permissions import (
+    SYSTEM_ROLES,
+    Permission,
+    require,
+    require_person,
+    require_staff,
+)
 from saas.security import passwords
-from saas.services import identity_services, role_services, session_services
+from saas.services import identity_services, mail_token_services, role_services, session_services
 from saas.services.session_services import Client
 from saas.unit import Unit
 from tenants import enter_account
@@ -39,6 +45,7 @@ def register(
             unit, identity_model.id, email, name=account_name or username, username=username
         )
         record(AuditEvent.IDENTITY_CREATED, actor=owner, target=identity_model)
+        mail_token_services.send_verification(unit, owner, email)
         return session_services.begin_session(
             unit, identity_model.id, _seat(owner), how="register", remember=True, client=client
         )
@@ -46,10 +53,9 @@ def register(
 
 def create_account(actor: Actor, *, name: str) -> Account:
     """Open another account for the person behind the actor, who becomes its owner."""
-    if actor.identity_id is None:
-        raise errors.PermissionDeniedError(permission="a person's own sign-in")
+    identity_id = require_person(actor)
     with enter_account(uuid7()), database.unit_of_work() as unit:
-        open_account(unit, actor.identity_id, actor.email, name=name, username=actor.label)
+        open_account(unit, identity_id, actor.email, name=name, username=actor.label)
         return _own(unit)
 
 

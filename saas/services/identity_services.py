@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saas import database, errors
@@ -12,6 +12,7 @@ from saas.actor import Actor
 from saas.audit.events import AuditEvent
 from saas.audit.record import Target, record
 from saas.models import Account, Identity, User, UserSession
+from saas.permissions import require_person
 from saas.security import emails, passwords
 from saas.unit import AnyRow, Unit
 
@@ -19,6 +20,7 @@ _identities, _users, _accounts = Identity.__table__, User.__table__, Account.__t
 _IDENTITY = select(
     _identities.c.id, _identities.c.email, _identities.c.password_hash, _identities.c.suspended_at
 )
+_CONFIRMED = select(_identities.c.confirmed_at).where(_identities.c.id == bindparam("identity_id"))
 _SEATS = (
     select(
         _users.c.account_id,
@@ -47,25 +49,27 @@ def list_seats(identity_id: UUID) -> list[AnyRow]:
         return list(connection.execute(_SEATS.where(_users.c.identity_id == identity_id)).all())
 
 
-def change_email(actor: Actor, *, email: str, password: str) -> None:
-    """Change the address a person signs in with; the old one is free at once.
+def is_confirmed(actor: Actor) -> bool:
+    """Say whether the person has proven that the address they sign in with is their own."""
+    require_person(actor)
+    with database.reading() as unit:
+        found = unit.rows(_CONFIRMED, {"identity_id": actor.identity_id})
+    return bool(found) and found[0].confirmed_at is not None
 
-    The address as it is already changes nothing. Raises WrongPasswordError (field ``password``) and
-    EmailAddressAlreadyExistsError.
+
+def confirm_password(actor: Actor, password: str, field: str) -> UUID:
+    """Return the actor's identity id if the password is theirs; hashing happens outside every transaction.
+
+    Raises WrongPasswordError on ``field``, PermissionDeniedError for anybody but a person.
     """
-    identity_id = _confirm_password(actor, password, "password")
-    if email == actor.email:
-        return
-    new = {"email": email, "email_key": emails.email_key(email), "confirmed_at": None}
-    with database.unit_of_work() as unit:
-        try:
-            unit.execute(update(_identities).where(_identities.c.id == identity_id).values(**new))
-        except IntegrityError as error:
-            raise errors.EmailAddressAlreadyExistsError from error
-        changes = [{"field": "email", "old": actor.email, "new": email}]
-        record(
-            AuditEvent.IDENTITY_EMAIL_CHANGED, actor=actor, target=_target(actor), changes=changes
-        )
+    require_person(actor)
+    with database.looking_across("is this the person's own password?") as connection:
+        known = connection.execute(
+            _IDENTITY.where(_identities.c.id == actor.identity_id)
+        ).one_or_none()
+    if known is None or not passwords.verify_password(password, known.password_hash):
+        raise errors.WrongPasswordError(field=field)
+    return UUID(str(known.id))
 
 
 def change_password(actor: Actor, *, current_password: str, new_password: str) -> None:
@@ -73,7 +77,7 @@ def change_password(actor: Actor, *, current_password: str, new_password: str) -
 
     Raises WrongPasswordError (field ``current_password``) and ValidationFailedError (field ``new_password``).
     """
-    identity_id = _confirm_password(actor, current_password, "current_password")
+    identity_id = confirm_password(actor, current_password, "current_password")
     passwords.check_strength(
         new_password, username=actor.label, email=actor.email, field="new_password"
     )
@@ -108,19 +112,9 @@ def store_password_hash(unit: Unit, actor: Actor, password_hash: str, event: Aud
         .where(_identities.c.id == actor.identity_id)
         .values(password_hash=password_hash)
     )
-    record(event, actor=actor, target=_target(actor))
+    record(event, actor=actor, target=target_of(actor))
 
 
-def _confirm_password(actor: Actor, password: str, field: str) -> UUID:
-    """Return the actor's identity id if the password is theirs; hashing happens outside every transaction."""
-    with database.looking_across("is this the person's own password?") as connection:
-        known = connection.execute(
-            _IDENTITY.where(_identities.c.id == actor.identity_id)
-        ).one_or_none()
-    if known is None or not passwords.verify_password(password, known.password_hash):
-        raise errors.WrongPasswordError(field=field)
-    return UUID(str(known.id))
-
-
-def _target(actor: Actor) -> Target:
+def target_of(actor: Actor) -> Target:
+    """Return the actor's identity as the target of an event."""
     return Target("identity", str(actor.identity_id), actor.email)

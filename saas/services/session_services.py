@@ -17,8 +17,9 @@ from saas.audit.record import Target, clean, record
 from saas.columns import utc_now
 from saas.models import Account, Identity, User, UserSession
 from saas.paging import Keyset, Page
+from saas.permissions import require_person
 from saas.security import emails, passwords, tokens
-from saas.services import identity_services, role_services
+from saas.services import held_permissions, identity_services, role_services
 from saas.unit import Unit, current_unit
 from tenants import enter_account
 
@@ -39,7 +40,7 @@ _CALLER = (
         _accounts.roles_version,
         _users.id.label("user_id"),
         _users.username,
-        role_services.role_references(_users.id).label("roles"),
+        held_permissions.role_references(_users.id).label("roles"),
     )
     .select_from(UserSession.__table__)
     .join(Identity.__table__, _identities.id == _sessions.identity_id)
@@ -115,7 +116,7 @@ def find_actor(account_id: UUID, token: str) -> tuple[Actor, datetime] | None:
     if not found:
         return None
     row = found[0]
-    held = role_services.permissions_of(unit, row.roles or "", row.roles_version)
+    held = held_permissions.permissions_of(unit, row.roles or "", row.roles_version)
     actor = Actor(
         "user", row.user_id, row.username, account_id, held,
         account_name=row.account_name, identity_id=row.identity_id, email=row.email,
@@ -202,6 +203,7 @@ def end_session(actor: Actor, *, session_id: UUID) -> None:
     The log of that account names the person by their seat there: what they are called elsewhere is
     none of its business.
     """
+    require_person(actor)
     with database.looking_across("end an own session: on which seat is it?") as connection:
         seat = connection.execute(
             _SEAT.where(_sessions.id == session_id, _sessions.identity_id == actor.identity_id)
@@ -224,7 +226,7 @@ def switch_account(actor: Actor, *, account_id: UUID, client: Client) -> Actor:
 
     Raises NotFoundError for an account in which the person has no open seat, as for one that does not exist.
     """
-    seats = identity_services.list_seats(_identity_id(actor))
+    seats = identity_services.list_seats(require_person(actor))
     seat = next(
         (
             s
@@ -238,7 +240,12 @@ def switch_account(actor: Actor, *, account_id: UUID, client: Client) -> Actor:
     remember = _is_remembered(actor)
     with enter_account(account_id), database.unit_of_work() as unit:
         entered = begin_session(
-            unit, _identity_id(actor), seat.user_id, how="switch", remember=remember, client=client
+            unit,
+            require_person(actor),
+            seat.user_id,
+            how="switch",
+            remember=remember,
+            client=client,
         )
     sign_out(actor)
     return entered
@@ -246,13 +253,14 @@ def switch_account(actor: Actor, *, account_id: UUID, client: Client) -> Actor:
 
 def list_sessions(actor: Actor, *, limit: int = 20, cursor: str | None = None) -> Page:
     """Return one page of the actor's own sessions, in all accounts, newest first."""
+    identity_id = require_person(actor)
     with database.reading() as unit:
-        return _LIST.page(unit, _identity_id(actor), limit=limit, cursor=cursor, now=utc_now())
+        return _LIST.page(unit, identity_id, limit=limit, cursor=cursor, now=utc_now())
 
 
 def read_session(actor: Actor) -> SessionView:
     """Return the seat, account, roles and permissions of the actor, and the accounts it may switch to."""
-    seats = identity_services.list_seats(_identity_id(actor))
+    seats = identity_services.list_seats(require_person(actor))
     return SessionView(
         user={"id": actor.id, "username": actor.label, "email": actor.email},
         account={"id": actor.account_id, "name": actor.account_name},
@@ -299,9 +307,3 @@ def _is_remembered(actor: Actor) -> bool:
 
 def _target(session_id: UUID, label: str) -> Target:
     return Target("session", str(session_id), clean(label, 254) or "")
-
-
-def _identity_id(actor: Actor) -> UUID:
-    if actor.identity_id is None:
-        raise errors.PermissionDeniedError(permission="a person's own sign-in")
-    return actor.identity_id

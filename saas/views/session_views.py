@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from saas import request_scope
 from saas.actor import Actor
 from saas.paging import Page
+from saas.permissions import require_person
 from saas.schemas.account_schemas import LoginIn, RegisterIn, SwitchAccountIn
 from saas.schemas.list_schemas import ListIn
 from saas.security import emails
@@ -24,7 +25,7 @@ SUCCESS = {"message": "success"}
 
 def register(actor: Actor | None, body: RegisterIn) -> dict[str, str]:
     """POST /api/register: a new person with an account of their own, signed in."""
-    _throttle().hit("register", flask.request.remote_addr)
+    count_registration()
     registered = account_services.register(
         username=body.username,
         email=body.email,
@@ -91,6 +92,11 @@ def end_session(actor: Actor, session_id: UUID) -> dict[str, str]:
     return SUCCESS
 
 
+def count_registration() -> None:
+    """Count one use of a public door by this address; raises TooManyRequestsError."""
+    _throttle().hit("register", flask.request.remote_addr)
+
+
 def count_try(email: str) -> Callable[[], None]:
     """Count one try at a person's password; call what comes back once the password was right.
 
@@ -99,6 +105,12 @@ def count_try(email: str) -> Callable[[], None]:
     address, identity, throttle = flask.request.remote_addr, emails.email_key(email), _throttle()
     throttle.hit_sign_in(address, identity)
     return lambda: throttle.forgive_sign_in(address, identity)
+
+
+def count_own_try(actor: Actor) -> Callable[[], None]:
+    """As ``count_try``, of a person at their own password; raises PermissionDeniedError for a key, which has none."""
+    require_person(actor)
+    return count_try(actor.email)
 
 
 def _replace(former: Actor | None, actor: Actor, *, remember: bool) -> None:

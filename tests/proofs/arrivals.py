@@ -53,6 +53,10 @@ class Arrivals(Machine):
         self.oracle.system_events.append(
             self.event("identity.created", "c", seat, ("identity", person.id, person.email))
         )
+        sent = ("identity", person.id, person.email)
+        self.oracle.system_events.append(
+            self.event("token.sent", "c", seat, sent, data={"purpose": "verify"})
+        )
         self.signed_in(visit, seat, "register")
         self.visit_of(person)  # a second browser, not signed in
         return seat

@@ -30,6 +30,7 @@ class Account:
     name: str
     mark: str
     status: str = "active"
+    roles_version: int = 1
     projects: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     seats: list[Seat] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -167,7 +168,7 @@ class Oracle:
         """Every row that must be there, as the columns named in ``COLUMNS``."""
         held: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
         for account in self.accounts.values():
-            held["accounts"].add((account.id, account.name, account.status, 1))
+            held["accounts"].add((account.id, account.name, account.status, account.roles_version))
             held["audit_heads"].add((account.id, len(account.events)))
             held["roles"] |= {(account.id, key, key) for key in SYSTEM_ROLES}
             for project_id, row in account.projects.items():

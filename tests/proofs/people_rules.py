@@ -11,7 +11,7 @@ from hypothesis.stateful import rule
 from tests.proofs import unrestricted
 from tests.proofs.arrivals import Arrivals
 from tests.proofs.machine import MADE_UP, STRONG
-from tests.proofs.oracle import Account, Seat, Visit
+from tests.proofs.oracle import Account, Person, Seat, Visit
 
 WHO = st.integers(0, 127)
 PICK = st.integers(0, 63)
@@ -161,13 +161,31 @@ class PeopleRules(Arrivals):
         assert (answer.status, answer.json) == (201, {"message": "success"})
         if new == person.email:
             return
-        changes = [{"field": "email", "old": person.email, "new": new}]
-        self.of_identity(seat, "identity.email_changed", changes=changes)
-        person.email = new
+        sent = ("identity", person.id, new)
+        self.of_identity(seat, "token.sent", "c", sent, data={"purpose": "change"})
+        if how % 7:  # one wish in seven is forgotten, and changes nothing
+            stranger = self.visits[how % len(self.visits)]
+            self.open_link(visit if how % 3 else stranger, person, new)
 
-    def of_identity(self, seat: Seat, action: str, **more: Any) -> None:
-        target = ("identity", seat.person.id, seat.person.email)
-        self.oracle.system_events.append(self.event(action, "u", seat, target, **more))
+    def open_link(self, opener: Visit, person: Person, new: str) -> None:
+        """Open the link that was sent to a new address, in whatever browser; a second time it is gone."""
+        token = unrestricted.newest_token(self.world.eye, new)
+        own = opener.session if self.oracle.seat_of(opener) else None
+        answer = self.send(opener, "POST", "/api/email/verify", {"token": token})
+        assert not self.refused(answer, None)
+        assert (answer.status, answer.json) == (200, {"message": "success"})
+        changes = [{"field": "email", "old": person.email, "new": new}]
+        target = ("identity", person.id, new)
+        self.of_identity("by mail", "identity.email_changed", "u", target, changes=changes)
+        person.email = new
+        self.oracle.end_sessions(s for s in self.oracle.sessions_of(person) if s is not own)
+        again = self.send(opener, "POST", "/api/email/verify", {"token": token})
+        assert self.refused(again, 41001)
+
+    def of_identity(
+        self, actor: Seat | str, action: str, crud: str, target: tuple[str, UUID, str], **more: Any
+    ) -> None:
+        self.oracle.system_events.append(self.event(action, crud, actor, target, **more))
 
     @rule(who=WHO, how=PICK)
     def change_password(self, who: int, how: int) -> None:
@@ -181,7 +199,8 @@ class PeopleRules(Arrivals):
         if self.refused(answer, code):
             return
         assert seat is not None
-        self.of_identity(seat, "identity.password_changed")
+        target = ("identity", person.id, person.email)
+        self.of_identity(seat, "identity.password_changed", "u", target)
         person.password = new
         self.oracle.end_sessions(
             s for s in self.oracle.sessions_of(person) if s is not visit.session

@@ -164,4 +164,5 @@ class ProjectRules(ListRules):
         headers = {"X-Account-ID": str(others[where % len(others)])}
         method, body = ("POST", {"name": "never"}) if writes else ("GET", None)
         answer = self.send(visit, method, "/api/projects", body, headers=headers)
+        # Before any permission is asked: what one may do in the other account is not known here.
         assert self.refused(answer, self.oracle.refusal(visit) or 40901)

@@ -10,7 +10,7 @@ from saas import errors
 from saas.actor import system_actor
 from saas.services import account_services, user_services
 from tests.proofs.machine import MADE_UP, Call
-from tests.proofs.oracle import Account
+from tests.proofs.oracle import Account, Seat
 from tests.proofs.people_rules import PICK, PeopleRules
 
 
@@ -28,7 +28,7 @@ class StaffRules(PeopleRules):
         service = user_services.suspend_user if suspends else user_services.restore_user
         actor = self.actor_of(owner) if asks else system_actor(account.id, "staff")
         reason = f"because {self.next_number()} {account.mark}"
-        code = 40401 if seat not in account.seats else 40301 if asks and seat is owner else None
+        code = self.why_not_suspend(account, seat, owner if asks else None, suspends)
         self.staff(
             account,
             code,
@@ -39,6 +39,7 @@ class StaffRules(PeopleRules):
             return
         changes = [{"field": "status", "old": seat.status, "new": wanted}]
         seat.status = wanted
+        account.roles_version += 1
         if suspends:
             self.oracle.end_sessions(s for s in self.oracle.sessions.values() if s.seat is seat)
         action = "user.suspended" if suspends else "user.restored"
@@ -52,6 +53,18 @@ class StaffRules(PeopleRules):
             changes=changes,
             reason=reason,
         )
+
+    def why_not_suspend(
+        self, account: Account, seat: Seat | None, asker: Seat | None, suspends: bool
+    ) -> int | None:
+        """The error code that is due; every account of these rules has one owner, its first seat."""
+        if account.status != "active":
+            return 40304
+        if seat is None or seat not in account.seats:
+            return 40401
+        if seat is asker:
+            return 40301
+        return 40905 if suspends and seat is account.seats[0] else None
 
     @rule(where=PICK, how=PICK)
     def suspend_or_restore_account(self, where: int, how: int) -> None:

@@ -14,7 +14,8 @@ from tests.proofs.visitors import PASSWORD
 from tests.proofs.wsgi import Browser, leftovers
 
 CLIENTS = 16
-# What one registration leaves: an account with its head and four roles, a person with a seat, a role, a session.
+# What one registration leaves: an account with its head and four roles, a person with a seat, a
+# role, a session, and the mail that asks to confirm the address.
 ONE_MORE = {
     "accounts": 1,
     "audit_heads": 1,
@@ -23,10 +24,12 @@ ONE_MORE = {
     "users": 1,
     "users_x_roles": 1,
     "sessions": 1,
+    "email_tokens": 1,
+    "outbox": 1,
 }
 ITS_EVENTS = {
     "audit_events": ["account.created", "user.created", "session.created"],
-    "system_events": ["identity.created"],
+    "system_events": ["identity.created", "token.sent"],
 }
 
 

@@ -42,6 +42,14 @@ def rows(connection: Connection, table: str, **where: Any) -> list[RowMapping]:
     return list(connection.execute(statement).mappings())
 
 
+def newest_token(connection: Connection, to: str) -> str:
+    """The token in the newest mail to an address that no worker has delivered yet."""
+    table = TABLES["outbox"]
+    statement = select(table.c.payload).order_by(table.c.id.desc()).limit(20)
+    payloads = connection.execute(statement).scalars()
+    return str(next(p["token"] for p in payloads if p is not None and p["to"] == to))
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """How many rows every table has."""
     return {name: len(rows(connection, name)) for name in TABLES}

@@ -21,7 +21,10 @@ from saas.routes import API, PAGES, ROUTES
 from saas.routing import PUBLIC, Route
 from saas.services import (
     account_services,
+    api_key_services,
     audit_services,
+    invitation_services,
+    ownership_services,
     project_services,
     role_services,
     user_services,
@@ -33,12 +36,28 @@ from tests.refusals import nothing_changes, refused
 
 READ = {"account:read", "project:read", "role:read", "user:read"}
 WORK = {"project:create", "project:delete", "project:update"}
+ADMINISTER = {
+    "account:update",
+    "api_key:create",
+    "api_key:read",
+    "api_key:revoke",
+    "audit:read",
+    "role:create",
+    "role:delete",
+    "role:grant",
+    "role:revoke",
+    "role:update",
+    "user:invite",
+    "user:remove",
+    "user:suspend",
+    "user:update",
+}
 # What each system role gives, written out: a change of the code shows as a difference here.
 TEMPLATES = {
     "viewer": READ,
     "member": READ | WORK,
-    "admin": READ | WORK | {"account:update", "audit:read", "user:invite", "user:suspend"},
-    "owner": READ | WORK | {"account:update", "audit:read", "user:invite", "user:suspend"},
+    "admin": READ | WORK | ADMINISTER,
+    "owner": READ | WORK | ADMINISTER | {"account:close", "account:transfer"},
 }
 FINE = [route for route in API if isinstance(route.permission, Permission)]
 
@@ -157,6 +176,26 @@ SERVICES: list[tuple[Any, Permission, dict[str, Any]]] = [
     (project_services.update_project, Permission.PROJECT_UPDATE, {"project_id": ID, "name": "x"}),
     (project_services.delete_project, Permission.PROJECT_DELETE, {"project_id": ID}),
     (role_services.list_roles, Permission.ROLE_READ, {}),
+    (role_services.read_role, Permission.ROLE_READ, {"role_id": ID}),
+    (role_services.list_permissions, Permission.ROLE_READ, {}),
+    (role_services.create_role, Permission.ROLE_CREATE, {"name": "x", "permissions": []}),
+    (role_services.update_role, Permission.ROLE_UPDATE, {"role_id": ID, "name": "x"}),
+    (role_services.delete_role, Permission.ROLE_DELETE, {"role_id": ID}),
+    (role_services.grant_role, Permission.ROLE_GRANT, {"user_id": ID, "role_id": ID}),
+    (role_services.revoke_role, Permission.ROLE_REVOKE, {"user_id": ID, "role_id": ID}),
+    (api_key_services.list_api_keys, Permission.API_KEY_READ, {}),
+    (api_key_services.create_api_key, Permission.API_KEY_CREATE, {"name": "x", "permissions": []}),
+    (api_key_services.revoke_api_key, Permission.API_KEY_REVOKE, {"key_id": ID}),
+    (invitation_services.list_invitations, Permission.USER_READ, {}),
+    (
+        invitation_services.create_invitation,
+        Permission.USER_INVITE,
+        {"email": "x@example.com", "role_ids": [ID]},
+    ),
+    (invitation_services.resend_invitation, Permission.USER_INVITE, {"invitation_id": ID}),
+    (invitation_services.revoke_invitation, Permission.USER_INVITE, {"invitation_id": ID}),
+    (ownership_services.offer_ownership, Permission.ACCOUNT_TRANSFER, {"user_id": ID}),
+    (ownership_services.close_account, Permission.ACCOUNT_CLOSE, {"password": "x"}),
     (user_services.list_users, Permission.USER_READ, {}),
     (user_services.read_user, Permission.USER_READ, {"user_id": ID}),
     (
@@ -166,6 +205,9 @@ SERVICES: list[tuple[Any, Permission, dict[str, Any]]] = [
     ),
     (user_services.suspend_user, Permission.USER_SUSPEND, {"user_id": ID}),
     (user_services.restore_user, Permission.USER_SUSPEND, {"user_id": ID}),
+    (user_services.update_user, Permission.USER_UPDATE, {"user_id": ID, "username": "x"}),
+    (user_services.remove_user, Permission.USER_REMOVE, {"user_id": ID}),
+    (user_services.explain_user, Permission.USER_READ, {"user_id": ID}),
 ]
 
 

@@ -29,6 +29,12 @@ ENDS_OR_ASKS = {
     *("/api/register", "/api/login", "/api/logout", "/api/email", "/api/password"),
     "/api/session/account",
 }
+# Nor these: a token out of a mail is asked for, the password, an id in the body, or another owner.
+ASKS_FOR_WHAT_IS_NOT_MADE_UP = {
+    *("/api/email/verify", "/api/password/reset", "/api/invitations/accept", "/api/account/close"),
+    *("/api/account/leave", "/api/account/ownership-offers"),
+}
+ASKS_FOR_IDS = {("POST", "/api/invitations")}
 
 
 def drive(
@@ -68,7 +74,10 @@ def test_what_the_schema_allows_is_answered_as_it_says(house: House, route: Rout
 
     assert max(answered) < 500
     assert 401 not in answered or route.path in ENDS_OR_ASKS
-    if "<" not in route.path and route.path not in ENDS_OR_ASKS:
+    asks = ENDS_OR_ASKS | ASKS_FOR_WHAT_IS_NOT_MADE_UP
+    if (route.method, route.path) in ASKS_FOR_IDS or route.path in asks:
+        return
+    if "<" not in route.path:
         assert answered[route.status] >= 1
 
 

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from saas.models import Identity
+from tests import mail
 from tests.house import House
 from tests.people import PASSWORD, Person, fresh_email
 from tests.refusals import look, nothing_changes, refused
@@ -38,6 +39,8 @@ def test_a_changed_address_is_not_lost(house: House, ada: Person) -> None:
     email = fresh_email("new")
 
     assert ada.post("/api/email", {"email": email, "password": PASSWORD}).status_code == 201
+    token = mail.token(house, email)
+    assert ada.post("/api/email/verify", {"token": token}).status_code == 200
 
     assert ada.get("/api/user").json["data"]["email"] == email
     assert sign_in(house, email, PASSWORD).status_code == 200

@@ -19,10 +19,18 @@ from uuid import uuid4
 import pytest
 from werkzeug.serving import make_server
 
-from saas.routes import PAGES
+from saas.routes import DEV_PAGES, PAGES
+from tests import mail
+from tests.house import House
 
-sync_api = pytest.importorskip("playwright.sync_api")
-axe_package = pytest.importorskip("axe_playwright_python.base")
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+try:
+    import axe_playwright_python.base as axe_package
+    from playwright import sync_api
+except ImportError as missing:  # a page that nobody looked at is not proven
+    if IN_CI:
+        raise
+    pytest.skip(f"{missing.name} is not installed", allow_module_level=True)
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +47,8 @@ ARGUMENTS = (
     "--disable-sync",
 )
 SERIOUS = ("serious", "critical")
+NARROW = 500  # CSS pixels: below, fingers
+WITHOUT_AXE = (320,)  # it finds there what it finds at 390, and is the slow part
 SMALLEST_TARGET = 24  # CSS pixels; WCAG 2.2, success criterion 2.5.8
 
 # Tell of what the policy refused; installed by the browser, so the policy does not touch it.
@@ -47,7 +57,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
 """
 # Links in running text may be smaller than a target; all other controls may not.
-SMALL_TARGETS = """(least) => [...document.querySelectorAll("a, button, summary, input, textarea")]
+SMALL_TARGETS = """(least) => [...document.querySelectorAll("a, button, summary, input, select, textarea")]
   .filter((e) => e.checkVisibility() && e.type !== "hidden" && !e.closest("p, li > ul, .alert, .tile"))
   .filter((e) => !e.classList.contains("skip-link"))
   .filter((e) => { const r = e.getBoundingClientRect(); return r.height < least - 0.5 || r.width < least - 0.5; })
@@ -56,9 +66,10 @@ SMALL_TARGETS = """(least) => [...document.querySelectorAll("a, button, summary,
 
 @dataclass
 class Site:
-    """The app, served."""
+    """The app, served, and the house behind it."""
 
     url: str
+    house: House
 
     def path_of(self, page: Any) -> str:
         return str(page.url).removeprefix(self.url)
@@ -77,7 +88,7 @@ def chromium() -> Iterator[Any]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
         missing = f"no Chromium found (looked for {', '.join(CHROMIUMS)}; or set CHROMIUM)"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
+        if IN_CI:
             pytest.fail(missing)
         pytest.skip(missing)
     with sync_api.sync_playwright() as playwright:
@@ -91,7 +102,7 @@ def site(lite) -> Iterator[Site]:
     server = make_server("127.0.0.1", 0, lite.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}")
+    yield Site(f"http://127.0.0.1:{server.server_port}", lite)
     server.shutdown()
     thread.join()
     server.server_close()
@@ -127,8 +138,8 @@ def _watch(watched: Watched, site: Site) -> None:
     watched.page.on("request", asked)
 
 
-def new_address() -> str:
-    return f"ada.{uuid4().hex[:12]}@example.com"
+def new_address(name: str = "ada") -> str:
+    return f"{name}.{uuid4().hex[:12]}@example.com"
 
 
 def register(page: Any, email: str) -> None:
@@ -139,6 +150,42 @@ def register(page: Any, email: str) -> None:
     page.get_by_label("Account name").fill("Acme Instruments")
     page.get_by_role("button", name="Create the account").click()
     page.get_by_role("heading", name="Welcome, Ada").wait_for()
+
+
+def open_mail(page: Any, site: Site, email: str) -> None:
+    """Let the worker deliver, and open the link of the newest mail to an address, as a person in development does."""
+    mail.work(site.house)
+    page.goto("/dev/mail")
+    page.get_by_role("link", name=f"Open its link for {email}").first.click()
+
+
+def told(page: Any, words: str) -> None:
+    """Wait for what the page says was done."""
+    page.get_by_role("status").get_by_text(words).wait_for()
+
+
+def unfold(page: Any, words: str) -> None:
+    page.locator("summary").get_by_text(words).click()
+
+
+def invite(page: Any, email: str, *roles: str) -> None:
+    page.goto("/members")
+    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_label("Email address").fill(email)
+    for role in roles:
+        page.get_by_role("checkbox", name=role).check()
+    page.get_by_role("button", name="Send the invitation").click()
+    told(page, f"An invitation is on its way to {email}.")
+
+
+def make_role(page: Any, name: str, *permissions: str) -> None:
+    page.goto("/roles")
+    unfold(page, "New role")
+    page.get_by_label("Name", exact=True).fill(name)
+    for permission in permissions:
+        page.get_by_role("checkbox", name=permission).check()
+    page.get_by_role("button", name="Create the role").click()
+    told(page, f"Role “{name}” created.")
 
 
 def create_project(page: Any, name: str) -> None:
@@ -161,12 +208,7 @@ def test_a_person_registers_works_changes_address_and_comes_back(chromium, site,
         assert site.path_of(page) == "/projects"
         assert page.get_by_role("row").filter(has_text="Apollo").count() == 1
 
-        page.goto("/settings")
-        page.get_by_label("New email address").fill(second)
-        page.get_by_label("Your password").fill(PASSWORD)
-        page.get_by_role("button", name="Change the email address").click()
-        page.get_by_text("Email address changed.").wait_for()
-
+        change_address(page, site, second)
         page.locator("details.menu > summary").click()
         page.locator("details.menu").get_by_role("button", name="Sign out").click()
         page.get_by_role("status").get_by_text("You are signed out.").wait_for()
@@ -189,37 +231,177 @@ def test_a_person_registers_works_changes_address_and_comes_back(chromium, site,
         assert page.get_by_role("link", name="Borealis").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390, 320])
+def change_address(page: Any, site: Site, new: str) -> None:
+    page.goto("/settings")
+    form = page.get_by_role("form", name="Email address")
+    form.get_by_label("New email address").fill(new)
+    form.get_by_label("Your password").fill(PASSWORD)
+    form.get_by_role("button", name="Change the email address").click()
+    told(page, f"A link is on its way to {new}.")
+    open_mail(page, site, new)
+    page.get_by_role("button", name="Yes, confirm it").click()
+    told(page, "the address is confirmed")
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with-javascript", "without-javascript"])
+def test_a_team_grows(chromium, site, scripted):
+    """Ada invites Ben and Cleo, they join, Cleo is refused and told whom to ask, Ben makes a key for a script."""
+    ben, cleo = new_address("ben"), new_address("cleo")
+    script = {"java_script_enabled": scripted}
+    with (
+        opened(chromium, site, **script) as adas,
+        opened(chromium, site, **script) as bens,
+        opened(chromium, site, **script) as cleos,
+    ):
+        register(adas.page, new_address())
+        invite(adas.page, ben, "admin")
+        invite(adas.page, cleo, "member")
+        join(bens.page, site, "Ben", ben)
+        join(cleos.page, site, "Cleo", cleo)
+
+        cleos.page.goto("/audit")
+        refusal = cleos.page.locator("main").inner_text()
+        assert "audit:read" in refusal
+        assert "Ada and Ben can give it to you." in refusal
+
+        make_role(adas.page, "auditor", "audit:read")
+        give_role(adas.page, "Cleo", "auditor")
+        cleos.page.reload()
+        cleos.page.get_by_role("heading", name="Audit log").wait_for()
+        change_role(adas.page, "auditor", "Cleo")
+        assert cleos.page.request.get("/audit").status == 403
+
+        key = make_key(bens.page)
+    headers = {"Authorization": f"Bearer {key}"}
+    assert site.house.app.test_client().get("/api/projects", headers=headers).status_code == 200
+    assert site.house.app.test_client().get("/api/users", headers=headers).status_code == 403
+
+
+def join(page: Any, site: Site, name: str, email: str) -> None:
+    open_mail(page, site, email)
+    page.get_by_role("heading", name="Join Acme Instruments").wait_for()
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Join Acme Instruments").click()
+    told(page, "You have joined.")
+
+
+def give_role(page: Any, name: str, role: str) -> None:
+    page.goto(f"/members?search={name}")
+    page.get_by_role("link", name=name).click()
+    page.get_by_label("One more role").select_option(label=role)
+    page.get_by_role("button", name="Give").click()
+    told(page, "Role given.")
+
+
+def change_role(page: Any, role: str, holder: str) -> None:
+    """Take `audit:read` out of a role and put `api_key:read` in, after a look at what that means for its holder."""
+    page.goto("/roles")
+    page.locator("tbody").get_by_role("link", name=role).click()
+    page.get_by_role("checkbox", name="audit:read").uncheck()
+    page.get_by_role("checkbox", name="api_key:read").check()
+    page.get_by_role("button", name="See who gains and who loses").click()
+    effect = page.get_by_role("listitem").filter(has_text=holder).inner_text()
+    assert re.sub(r"\s+", " ", effect) == f"{holder} gains api_key:read loses audit:read"
+    page.get_by_role("button", name="Save the change").click()
+    told(page, f"Role “{role}” changed.")
+
+
+def make_key(page: Any) -> str:
+    """Make a key that may read projects, and return it as the page shows it this once."""
+    page.goto("/api-keys")
+    unfold(page, "New key")
+    page.get_by_label("Name", exact=True).fill("nightly import of everything that came in")
+    page.get_by_role("checkbox", name="project:read").check()
+    page.get_by_role("button", name="Make the key").click()
+    return str(page.locator("#new-key").inner_text())
+
+
+@pytest.mark.timeout(400)  # every page there is, each looked at by axe
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"), (320, "light")],
+)
 def test_every_page_is_sound(chromium, site, scheme, width):
     size = {"width": width, "height": 900}
     with opened(chromium, site, viewport=size, color_scheme=scheme) as watched:
-        page = watched.page
+        page, email = watched.page, new_address()
         for path in ("/", "/login", "/register", "/api/docs", "/nothing-here"):
             page.goto(path)
-            check(page, path, narrow=width < 500)
+            check(page, path, width=width)
         refuse_sign_in(page)
-        check(page, "/login refused", narrow=width < 500)
-        register(page, new_address())
+        check(page, "/login refused", width=width)
+        register(page, email)
         for name in ("Apollo", "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"):
             create_project(page, name)
-        for path in paths_when_signed_in(page):
+        fill_account(page)
+        links = links_of_mails(page, site, email)
+        for path in paths_when_signed_in(page, links):
             page.goto(path)
             open_all_details(page)
-            check(page, path, narrow=width < 500)
+            check(page, path, width=width)
+        make_key(page)
+        check(page, "a new key", width=width)
+        page.context.clear_cookies()
+        for path in (*links.values(), "/password/forgot", "/password/reset?token=x"):
+            page.goto(path)
+            check(page, f"{path}, signed out", width=width)
 
 
-def paths_when_signed_in(page: Any) -> list[str]:
+def fill_account(page: Any) -> None:
+    """What makes lists long and rows crowded: a role of many permissions, invitations in two states."""
+    make_role(
+        page, "keeper of the northern instruments", "user:read", "audit:read", "project:update"
+    )
+    invite(page, new_address("a.rather.long.name.of.somebody"), "viewer", "keeper")
+    invite(page, new_address("late"), "viewer")
+    page.get_by_role("button", name="Take back the invitation of late").click()
+    told(page, "Invitation taken back.")
+
+
+def links_of_mails(page: Any, site: Site, email: str) -> dict[str, str]:
+    """The pages that mails lead to, each with its token: route → path."""
+    invited, links = new_address("dora"), {}
+    invite(page, invited, "viewer")
+    for address in (email, invited):
+        open_mail(page, site, address)
+        links[site.path_of(page).partition("?")[0]] = site.path_of(page)
+    page.goto("/password/forgot")
+    page.get_by_label("Email address").fill(email)
+    page.get_by_role("button", name="Send me a link").click()
+    open_mail(page, site, email)
+    return links | {"/password/reset": site.path_of(page)}
+
+
+def paths_when_signed_in(page: Any, links: dict[str, str]) -> list[str]:
     """Every page of the route table that somebody signed in can look at, and an unknown one."""
-    project = page.locator("tbody a").first.get_attribute("href")
+
+    def first(path: str, selector: str) -> str:
+        page.goto(path)
+        return str(page.locator(selector).first.get_attribute("href"))
+
+    role = first("/roles", "tbody tr:last-child a")
+    filled = links | {
+        "/projects/<project_id>": first("/projects", "tbody a"),
+        "/members/<user_id>": first("/members", "tbody a"),
+        "/roles/<role_id>": role,
+        "/roles/<role_id>/preview": f"{role}/preview?name=other&permissions=role:read",
+        "/dev/mail/<mail_id>": first("/dev/mail", "a.row-title"),
+    }
     leaving = {"/logout", "/login", "/register"}
-    paths = [r.path for r in PAGES if r.method == "GET" and r.path not in leaving]
-    filled = [path.replace("/projects/<project_id>", project) for path in paths]
-    assert len(filled) > 5
-    assert not [path for path in filled if "<" in path], (
+    routes = [r.path for r in (*PAGES, *DEV_PAGES) if r.method == "GET" and r.path not in leaving]
+    paths = [filled.get(path, path) for path in routes]
+    assert len(paths) > 15
+    assert not [path for path in paths if "<" in path], (
         "a page with an id that this test cannot fill"
     )
-    return [*filled, "/projects?limit=1", "/nothing-here"]
+    more = [
+        "/projects?limit=1",
+        "/invitations?state=all&limit=2",
+        "/members?search=nobody",
+        "/nothing-here",
+    ]
+    return [*paths, *more, first("/roles", "tbody a")]
 
 
 def refuse_sign_in(page: Any) -> None:
@@ -235,13 +417,15 @@ def open_all_details(page: Any) -> None:
     page.evaluate("document.querySelectorAll('details:not(.menu)').forEach((d) => d.open = true)")
 
 
-def check(page: Any, path: str, *, narrow: bool) -> None:
+def check(page: Any, path: str, *, width: int) -> None:
     """Fail on a serious finding of axe, sideways scroll or a target too small to hit."""
     page.wait_for_load_state("load")
     excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert excess <= 0, f"{path}: {excess} px too wide"
-    if narrow:
+    if width < NARROW:
         assert page.evaluate(SMALL_TARGETS, SMALLEST_TARGET) == [], path
+    if width in WITHOUT_AXE:
+        return
     page.evaluate(axe_package.AXE_SCRIPT)
     found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
     serious = [

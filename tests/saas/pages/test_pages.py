@@ -4,72 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from uuid import uuid4
 
 import pytest
 
 from saas import errors
 from saas.pages import device_pages, docs_pages, error_pages, schema_pages, shared_pages
-from saas.routes import PAGES
+from saas.routes import DEV_PAGES, PAGES
+from tests.saas.pages.reading import Element, Html, link_for, page, press
 
 PASSWORD = "seven quiet herons walk"
-VOID = {"link", "meta", "input", "rect", "path", "circle", "br", "img"}
-SIGNED_OUT_PATHS = ("/", "/login", "/register", "/api/docs")
+SIGNED_OUT_PATHS = ("/", "/login", "/register", "/api/docs", "/password/forgot")
 _number = itertools.count()
-
-
-@dataclass
-class Element:
-    tag: str
-    attributes: dict[str, str | None]
-    within: tuple[str, ...]
-    form: str | None
-    text: str = ""
-
-
-@dataclass
-class Html(HTMLParser):
-    """All elements of a page in order, each with its own text and the tags around it."""
-
-    source: str
-    elements: list[Element] = field(default_factory=list)
-    _open: list[Element] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.feed(self.source)
-
-    def handle_starttag(self, tag, attrs):
-        form = next((e.attributes["action"] for e in self._open if e.tag == "form"), None)
-        element = Element(tag, dict(attrs), tuple(e.tag for e in self._open), form)
-        self.elements.append(element)
-        if tag not in VOID and "/>" not in (self.get_starttag_text() or ""):
-            self._open.append(element)
-
-    def handle_endtag(self, tag):
-        while self._open and self._open.pop().tag != tag:
-            pass
-
-    def handle_data(self, data):
-        for element in self._open:
-            element.text += data
-
-    def all(self, tag: str, **attributes: str) -> list[Element]:
-        return [
-            e
-            for e in self.elements
-            if e.tag == tag and all(e.attributes.get(k) == v for k, v in attributes.items())
-        ]
-
-    def one(self, tag: str, **attributes: str) -> Element:
-        (element,) = self.all(tag, **attributes)
-        return element
-
-    def by_id(self, wanted: str) -> Element:
-        (element,) = [e for e in self.elements if e.attributes.get("id") == wanted]
-        return element
 
 
 @pytest.fixture
@@ -80,19 +26,16 @@ def email():
 @pytest.fixture
 def ada(client, email):
     """A client in which Ada, owner of a new account, is signed in."""
+    sign_up(client, email)
+    return client
+
+
+def sign_up(client, email):
     answer = client.post(
         "/register",
         data={"username": "Ada", "email": email, "password": PASSWORD, "account_name": "Acme"},
     )
     assert answer.status_code == 303, answer.text
-    return client
-
-
-def page(client, path: str, status: int = 200) -> Html:
-    answer = client.get(path, headers={"Accept": "text/html"})
-    assert answer.status_code == status, answer.text
-    assert answer.mimetype == "text/html"
-    return Html(answer.text)
 
 
 def account_id(client) -> str:
@@ -106,30 +49,63 @@ def make_project(client, name: str = "Apollo") -> str:
     return next(href for href in links if re.fullmatch(r"/projects/[0-9a-f-]{36}", href))
 
 
-def every_page(client) -> dict[str, Html]:
-    """All pages of somebody signed in, read from the route table, so that a new one is not forgotten."""
-    project_path = make_project(client, f"Project {next(_number)}")
-    paths = [r.path for r in PAGES if r.method == "GET" and r.path not in _LEAVING]
-    filled = [p.replace("/projects/<project_id>", project_path) for p in paths]
-    return {path: page(client, path) for path in filled}
+LEAVING = {"/logout", "/login", "/register"}  # they lead somebody signed in elsewhere
+REFUSED = {"/invitations/accept": 403}  # to somebody signed in with another address
 
 
-_LEAVING = {"/logout", "/login", "/register"}  # they lead somebody signed in elsewhere
+def links_of_mails(house, client, email) -> dict[str, str]:
+    """The pages that mails lead to, each with its token: a verification, a reset and an invitation."""
+    verify = link_for(house, client, email)
+    client.post("/password/forgot", data={"email": email})
+    invited = f"dora{next(_number)}.{uuid4().hex[:8]}@example.com"
+    viewer = page(client, "/invitations").all("input", name="role_ids")[-1].attributes["value"]
+    assert (
+        client.post("/invitations", data={"email": invited, "role_ids": viewer}).status_code == 303
+    )
+    links = [verify, link_for(house, client, email), link_for(house, client, invited)]
+    return {link.partition("?")[0]: link for link in links}
 
 
-def signed_out_pages(client) -> dict[str, Html]:
-    return {path: page(client, path) for path in SIGNED_OUT_PATHS} | {
-        "/nothing-here": page(client, "/nothing-here", 404)
+def every_path(house, client, email) -> dict[str, str]:
+    """Each page of the route table with ids and tokens filled in, so that a new one is not forgotten."""
+    filled = links_of_mails(house, client, email)
+    role = client.post("/roles", data={"name": f"role {next(_number)}", "permissions": "user:read"})
+    filled |= {
+        "/projects/<project_id>": make_project(client, f"Project {next(_number)}"),
+        "/members/<user_id>": page(client, "/members").all("th", scope="row")[0].link,
+        "/roles/<role_id>": role.location,
+        "/roles/<role_id>/preview": f"{role.location}/preview?name=x&permissions=role:read",
+        "/dev/mail/<mail_id>": page(client, "/dev/mail").all("a", **{"class": "row-title"})[0].link,
+    }
+    paths = [r.path for r in (*PAGES, *DEV_PAGES) if r.method == "GET" and r.path not in LEAVING]
+    return {path: filled.get(path, path) for path in paths}
+
+
+def every_page(house, client, email) -> dict[str, Html]:
+    paths = every_path(house, client, email)
+    return {path: page(client, paths[path], REFUSED.get(path, 200)) for path in paths}
+
+
+def signed_out_pages(stranger, paths) -> dict[str, Html]:
+    shown = (
+        *SIGNED_OUT_PATHS,
+        "/dev/mail",
+        "/invitations/accept",
+        "/password/reset",
+        "/email/verify",
+    )
+    return {f"{path}, signed out": page(stranger, paths.get(path, path)) for path in shown} | {
+        "/nothing-here": page(stranger, "/nothing-here", 404)
     }
 
 
-def checked_pages(client, ada_client) -> list[tuple[str, Html]]:
-    return [*signed_out_pages(client).items(), *every_page(ada_client).items()]
-
-
 @pytest.fixture
-def all_pages(app, ada):
-    return checked_pages(app.test_client(), ada)
+def all_pages(lite, email):
+    client = lite.app.test_client()
+    sign_up(client, email)
+    paths = every_path(lite, client, email)
+    drawn = {path: page(client, paths[path], REFUSED.get(path, 200)) for path in paths}
+    return [*drawn.items(), *signed_out_pages(lite.app.test_client(), paths).items()]
 
 
 class TestEveryPage:
@@ -159,7 +135,7 @@ class TestEveryPage:
             ids = [e.attributes["id"] for e in html.elements if "id" in e.attributes]
             assert len(ids) == len(set(ids)), (path, ids)
             labels = {e.attributes.get("for") for e in html.all("label")}
-            for control in html.all("input") + html.all("textarea"):
+            for control in html.all("input") + html.all("textarea") + html.all("select"):
                 if control.attributes.get("type") == "hidden" or "hidden" in control.attributes:
                     continue
                 tied = control.attributes.get("id") in labels or "label" in control.within
@@ -176,9 +152,9 @@ class TestEveryPage:
                 assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment), (path, moment)
                 assert "UTC" in time.text, path
 
-    def test_says_in_each_form_which_account_it_was_drawn_in(self, ada):
+    def test_says_in_each_form_which_account_it_was_drawn_in(self, house, ada, email):
         shown = account_id(ada)
-        for path, html in every_page(ada).items():
+        for path, html in every_page(house, ada, email).items():
             forms = [f.attributes["action"] for f in html.all("form", method="post")]
             assert forms, path
             for action in forms:
@@ -336,11 +312,18 @@ class TestProjects:
 
 
 class TestSettings:
-    def test_the_address_is_changed_with_the_password(self, app, ada):
+    def test_a_new_address_counts_once_its_link_is_opened(self, app, house, ada, email):
         new = f"new{uuid4().hex[:8]}@example.com"
         answer = ada.post("/settings/email", data={"email": new, "password": PASSWORD})
         assert (answer.status_code, answer.location) == (303, "/settings#email")
-        assert new in page(ada, "/settings").one("main").text
+        settings = page(ada, "/settings")
+        assert new in settings.one("div", role="status").text
+        assert email in settings.by_id("profile").text
+        link = link_for(house, ada, new)
+        assert new in page(ada, link).one("main").text
+        assert email in page(ada, "/settings").by_id("profile").text
+        assert press(ada, link).location == "/"
+        assert new in page(ada, "/settings").by_id("profile").text
         answer = app.test_client().post("/login", data={"email": new, "password": PASSWORD})
         assert answer.status_code == 303
 

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from saas.columns import utc_now
 from saas.models import Identity, SystemEventRow
+from tests import mail
 from tests.house import House
 from tests.people import PASSWORD, Person, add, fresh_email, register
 from tests.refusals import change, look, nothing_changes, refused
@@ -35,26 +36,50 @@ class TestEmail:
     def change(self, person: Person, email: Any, password: Any = PASSWORD) -> Any:
         return person.post("/api/email", {"email": email, "password": password})
 
+    def open_link(self, house: House, person: Person, email: str) -> Any:
+        """Open the link that came to the new address, in the browser that asked for it."""
+        return person.post("/api/email/verify", {"token": mail.token(house, email)})
+
     def test_new_address_opens_the_door_and_the_old_one_is_free(
         self, house: House, ada: Person
     ) -> None:
         identities = Identity.__table__
         mine = identities.c.id == ada.identity_id
-        change(house, update(identities).where(mine).values(confirmed_at=utc_now()))
         email = fresh_email("Ada.Neu")
 
         answer = self.change(ada, email)
 
         assert (answer.status_code, answer.json) == (201, {"message": "success"})
+        assert ada.get("/api/user").json["data"]["email"] == ada.email
+        refused(sign_in(house, email, PASSWORD), 40101)  # the new address is nobody's word yet
+        assert system_events(house, ada)[-1].action == "token.sent"
+        (row,) = look(house, select(identities.c.confirmed_at).where(mine))
+        assert row.confirmed_at is None
+
+        assert self.open_link(house, ada, email).status_code == 200
+
         assert ada.get("/api/user").json["data"]["email"] == email
         refused(sign_in(house, ada.email, PASSWORD), 40101)
         assert sign_in(house, email.lower(), PASSWORD).get("/api/user").status_code == 200
         (row,) = look(house, select(identities.c.confirmed_at).where(mine))
-        assert row.confirmed_at is None  # the new address is nobody's word yet
+        assert row.confirmed_at is not None  # the link was opened where it was sent
         event = system_events(house, ada)[-1]
         assert event.action == "identity.email_changed"
         assert event.changes == [{"field": "email", "old": ada.email, "new": email}]
         assert register(house, "bea", email=ada.email).get("/api/user").status_code == 200
+
+    def test_until_the_link_is_opened_nothing_of_the_sign_in_changes(
+        self, house: House, ada: Person
+    ) -> None:
+        identities = Identity.__table__
+        mine = identities.c.id == ada.identity_id
+        change(house, update(identities).where(mine).values(confirmed_at=utc_now()))
+        before = look(house, select(identities).where(mine))
+
+        assert self.change(ada, fresh_email("ada")).status_code == 201
+
+        assert look(house, select(identities).where(mine)) == before
+        assert sign_in(house, ada.email, PASSWORD).get("/api/user").status_code == 200
 
     def test_it_is_changed_in_every_account_of_the_person(
         self, house: House, ada: Person, gus: Person
@@ -63,12 +88,14 @@ class TestEmail:
         email = fresh_email("ada")
 
         self.change(ada, email)
+        assert self.open_link(house, ada, email).status_code == 200
 
         rows = gus.get("/api/users").json["data"]
         assert email in [row["email"] for row in rows if row["id"] == str(at_gus.user_id)]
 
     def test_another_way_to_write_it_is_kept_as_typed(self, house: House, ada: Person) -> None:
         assert self.change(ada, ada.email.upper()).status_code == 201
+        assert self.open_link(house, ada, ada.email.upper()).status_code == 200
 
         assert ada.get("/api/user").json["data"]["email"] == ada.email.upper()
         assert sign_in(house, ada.email, PASSWORD).get("/api/user").status_code == 200
@@ -89,15 +116,19 @@ class TestEmail:
         self, house: House, ada: Person, gus: Person
     ) -> None:
         email, start = fresh_email("wanted"), Barrier(2)
+        for person in (ada, gus):
+            assert self.change(person, email).status_code == 201
+        links = [mail.link(message)[1] for message in mail.received(house, email)]
+        assert len(links) == 2
 
-        def run(person: Person) -> Any:
+        def run(token: str) -> Any:
             start.wait()
-            return self.change(person, email)
+            return house.app.test_client().post("/api/email/verify", json={"token": token})
 
         with ThreadPoolExecutor(2) as pool:
-            answers = sorted(pool.map(run, (ada, gus)), key=lambda each: each.status_code)
+            answers = sorted(pool.map(run, links), key=lambda each: each.status_code)
 
-        assert answers[0].status_code == 201
+        assert answers[0].status_code == 200
         refused(answers[1], 40902, "email")
 
     def test_wrong_password_changes_nothing(self, house: House, ada: Person) -> None:
@@ -139,6 +170,7 @@ class TestPassword:
         assert sign_in(house, ada.email, NEW).get("/api/user").status_code == 200
         assert [event.action for event in system_events(house, ada)] == [
             "identity.created",
+            "token.sent",
             "identity.password_changed",
         ]
 

@@ -68,7 +68,7 @@ def test_registering_is_told_by_both_chains(house: House, client: FlaskClient) -
     created = look(
         house, select(SystemEventRow).where(SystemEventRow.__table__.c.target_label == email)
     )
-    assert [row.action for row in created] == ["identity.created"]
+    assert [row.action for row in created] == ["identity.created", "token.sent"]
 
 
 def test_two_accounts_may_have_one_name(ada: Person, client: FlaskClient) -> None:

@@ -201,7 +201,11 @@ def test_password_is_hashed_anew_when_the_cost_has_risen(house: House, ada: Pers
     events = SystemEventRow.__table__
     mine = events.c.target_id == str(ada.identity_id)
     told = look(house, select(events.c.action).where(mine).order_by(events.c.seq))
-    assert [row.action for row in told] == ["identity.created", "identity.password_rehashed"]
+    assert [row.action for row in told] == [
+        "identity.created",
+        "token.sent",
+        "identity.password_rehashed",
+    ]
 
 
 @pytest.mark.parametrize(

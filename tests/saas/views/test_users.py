@@ -14,6 +14,7 @@ from saas.models import Account, Identity, Role, UserRole
 from saas.permissions import SYSTEM_ROLES, Permission
 from saas.services import user_services
 from tenants import enter_account
+from tests import acts
 from tests.house import House
 from tests.people import PASSWORD, Person, Team, add, fresh_email
 from tests.refusals import change, look, nothing_changes, refused, said
@@ -62,7 +63,14 @@ class TestReading:
                 name: sorted(p.value for p in given) for name, given in SYSTEM_ROLES.items()
             }
             assert all(row["system"] for row in rows)
-            assert rows[0].keys() == {"id", "name", "system", "permissions", "created_at"}
+            assert rows[0].keys() == {
+                "id",
+                "name",
+                "system",
+                "people",
+                "permissions",
+                "created_at",
+            }
 
     def test_roles_of_another_account_are_not_listed(self, ada: Person, gus: Person) -> None:
         own, other = (p.get("/api/roles?limit=100").json["data"] for p in (ada, gus))
@@ -157,12 +165,13 @@ class TestSeats:
     ) -> None:
         email = acme.ben.email if taken == "person" else fresh_email("new")
         username = "ben" if taken == "name" else "other"
+        error = errors.NameAlreadyExistsError if taken == "name" else errors.AlreadyMemberError
 
         with (
             house.in_use(),
             enter_account(acme.account_id),
             nothing_changes(house, acme.ada),
-            pytest.raises(errors.NameAlreadyExistsError),
+            pytest.raises(error),
         ):
             user_services.add_user(
                 acme.ada.actor(),
@@ -206,6 +215,7 @@ class TestSeats:
                     )
 
     def test_nobody_acts_on_someone_who_holds_more(self, house: House, acme: Team) -> None:
+        acts.give(acme.ada, acme.cleo, "warden", "user:suspend")
         warden = acme.cleo.actor("member")
         object.__setattr__(warden, "permissions", warden.permissions | {Permission.USER_SUSPEND})
 

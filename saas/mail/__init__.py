@@ -1,0 +1,1 @@
+"""Mail: what is sent (``messages``), how it reads (``templates``) and how it goes out (``sending``)."""
