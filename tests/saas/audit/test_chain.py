@@ -18,7 +18,7 @@ from saas.audit import chain
 from saas.audit import record as record_module
 from saas.models import AuditHead, SystemEventRow, SystemHead
 from tests.house import House
-from tests.people import Person
+from tests.people import Person, sign_in
 from tests.refusals import look
 from tests.saas.audit.acts import Stage
 
@@ -43,17 +43,28 @@ def recompute(events: list[dict[str, Any]], seq: int = 0, prev: str = "0" * 64) 
     return None
 
 
+# Acts that another account's log tells, or after which Ada can read this one no more.
+ELSEWHERE = {
+    *("register", "sign out", "switch account"),
+    *("accept ownership", "reset with a key", "close account"),
+}
+
+
 def test_anybody_can_recompute_it_from_what_the_api_answers(house: House) -> None:
     stage = Stage(house)
     for name, act in stage.acts().items():
-        if name not in ("register", "sign out", "switch account"):
-            act()
+        if name in ELSEWHERE:
+            continue
+        stage.make_ready(name)
+        answer = act()
+        assert answer is None or answer.status_code < 300, name
         if name == "restore account":
+            sign_in(house, stage.ada)
             stage.ada.post("/api/projects", {"name": 'Ünïcödé 🦉 "quotes" \\ / & <'})
 
     events = stage.ada.events()
 
-    assert len(events) > 12
+    assert len(events) > 40
     assert recompute(events) is None
 
 
