@@ -150,3 +150,12 @@ def test_behind_a_proxy_the_address_that_people_see_is_ours(lite: House) -> None
         refused(send("https://app.example.com"), 40101)
         for origin in ("http://app.example.com", "https://localhost", "http://localhost"):
             refused(send(origin), 40303)
+
+
+def test_a_cookie_beside_a_made_up_key_lets_nobody_act(lite: House, solo: Person) -> None:
+    """A bearer token passes the door unasked where it comes from, so nothing but the token may count."""
+    headers = {"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer tk_made_up_here"}
+
+    with nothing_changes(lite, solo):
+        refused(solo.post("/api/projects", {"name": "x"}, headers=headers), 40102)
+        refused(solo.patch("/api/account", {"name": "x"}, headers=headers), 40102)
