@@ -16,10 +16,11 @@ from admin import console
 from config import log, migrating, settings
 from config.settings import Settings
 from saas import error_answers, paging, request_body, request_scope, routing
+from saas.audit import refusals
 from saas.database import Database
 from saas.routes import DEV_PAGES, ROUTES
 from saas.security import passwords
-from saas.security.throttle import Throttle
+from saas.security.throttle import Throttle, parse_limit
 from saas.services import house_services, session_services
 
 _ROOM = Path(__file__).parent.parent
@@ -107,4 +108,5 @@ def _configure_house(app: flask.Flask, chosen: Settings, serving: bool) -> None:
         "settings": chosen,
         "database": database,
         "throttle": Throttle(limits, chosen.redis_url),
+        "refusals": refusals.RefusalLog(database, parse_limit(chosen.audit_refusals)),
     }

@@ -25,8 +25,9 @@ DRIVERS = {
     "mariadb": "mariadb+pymysql",
     "mariadb+pymysql": "mariadb+pymysql",
 }
-_RATE = r"[1-9]\d*\s*(/|\s+per\s+)\s*([1-9]\d*\s*)?(second|minute|hour|day|month|year)s?"
-_RATES = re.compile(rf"{_RATE}(\s*[;,|]\s*{_RATE})*", re.IGNORECASE)
+_RATE = re.compile(
+    r"[1-9]\d*\s*(/|\s+per\s+)\s*([1-9]\d*\s*)?(second|minute|hour|day)s?", re.IGNORECASE
+)
 _HOST = re.compile(r"\.?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
@@ -127,7 +128,7 @@ _host = _matching(_HOST, "must hold plain host names, no ports; a leading dot ad
 Flag = Annotated[bool, BeforeValidator(read_flag)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 BaseUrl = Annotated[str, AfterValidator(base_url)]
-Rates = Annotated[str, _matching(_RATES, "must be written like 10/minute or 10/minute;100/hour.")]
+Rate = Annotated[str, _matching(_RATE, "must be written like 10/minute.")]
 Hosts = Annotated[tuple[Annotated[str, _host], ...], *_COMMAS]
 Secrets = Annotated[tuple[SecretStr, ...], *_COMMAS]
 Peppers = Annotated[

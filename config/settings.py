@@ -22,7 +22,7 @@ from config.setting_types import (
     Flag,
     Hosts,
     Peppers,
-    Rates,
+    Rate,
     Secrets,
     url_of,
 )
@@ -106,11 +106,13 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="How many proxies in front of us set X-Forwarded-… headers."
     )
-    throttle_sign_in: Rates = Field(
-        "10/minute", description="Sign-in attempts, such as 10/minute;100/hour."
+    throttle_sign_in: Rate = Field(
+        "10/minute", description="Sign-in attempts from one address, such as 10/minute."
     )
-    throttle_register: Rates = Field(
-        "10/minute", description="Registrations, written the same way."
+    throttle_register: Rate = Field("10/minute", description="Registrations, written the same way.")
+    audit_refusals: Rate = Field(
+        "10/minute",
+        description="Refusals alike that the audit log tells one by one; more are counted and summarised.",
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="The largest request body, in bytes."

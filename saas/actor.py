@@ -8,7 +8,11 @@ from uuid import UUID
 
 from saas.permissions import Permission
 
-Kind = Literal["user", "api_key", "operator", "system"]
+Kind = Literal["user", "api_key", "operator", "system", "anonymous"]
+
+# An account that does not exist and never will. What belongs to no account is done inside this one, where every
+# tenant-owned table is empty.
+NOWHERE = UUID("00000000-0000-7000-8000-000000000000")
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,13 +143,13 @@ def _opened() -> Iterator[Unit]:
 @contextmanager
 def reading_apart() -> Iterator[Unit]:
     """Open a read-only transaction of its own, whatever else is open: for a look into another account."""
-    with _set_aside(), reading() as unit:
+    with apart(), reading() as unit:
         yield unit
 
 
 @contextmanager
-def _set_aside() -> Iterator[None]:
-    """Let what is inside open units of its own; the one that was open is back afterwards."""
+def apart() -> Iterator[None]:
+    """Let what is inside open units of its own, whatever else is open; the one that was open is back afterwards."""
     outer = find_unit()
     _unit.set(None)
     try:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from saas import database, errors
+from saas import database, errors, refused_requests
 from saas.pages import error_pages
 from saas.routing import json_response
 
@@ -26,6 +26,7 @@ def init_app(app: flask.Flask) -> None:
 
 def answer_product_error(error: errors.ProductError) -> Any:
     """Answer an error of the product; a page that needs a sign-in leads to it."""
+    refused_requests.tell(error)
     request_id = flask.g.get("request_id", "")
     if not _is_page():
         response = json_response(error.body(request_id), error.status)

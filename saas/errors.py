@@ -33,6 +33,7 @@ class ProductError(Exception):
     internal_error_code: ClassVar[int]
     status: ClassVar[int]
     message: str
+    about: object = None  # whom or what the audit log says it was about; never in the answer
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

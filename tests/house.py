@@ -70,6 +70,7 @@ def settings_for(urls: databases.Urls, directory: Path, **more: object) -> Setti
         "database_admin_url": urls.admin_url,
         "throttle_sign_in": MANY,
         "throttle_register": MANY,
+        "audit_refusals": MANY,
         "log_format": "json",
     }
     return settings.load(**(chosen | more))

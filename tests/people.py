@@ -64,7 +64,8 @@ class Person:
                 return found
 
     def actions(self) -> list[str]:
-        return [event["action"] for event in self.events()]
+        """What was done in the account so far; refusals are told in the log too, and are no acts."""
+        return [event["action"] for event in self.events(outcome="success")]
 
 
 @dataclass(frozen=True, slots=True)

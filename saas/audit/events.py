@@ -61,13 +61,27 @@ class SessionData(EventData):
     how: str
 
 
+class RefusalData(EventData):
+    """The code of the answer; ``count`` above one: a summary of so many refusals that were alike."""
+
+    code: int
+    count: int
+
+
+class DenialData(RefusalData):
+    """The permission that was missing, where one was."""
+
+    permission: str | None
+
+
 class AuditEvent(StrEnum):
-    """Name, kind (c r u d x), chain (account or system), tables accounted for, data model."""
+    """Name, kind (c r u d x), chain (account or system), tables accounted for, data model, outcome."""
 
     crud: str
     chain: str
     tables: frozenset[str]
     data_model: type[EventData]
+    outcome: str
 
     def __new__(
         cls,
@@ -76,6 +90,7 @@ class AuditEvent(StrEnum):
         chain: str,
         tables: tuple[str, ...],
         data_model: type[EventData] = NoData,
+        outcome: str = "success",
     ) -> AuditEvent:
         event = str.__new__(cls, name)
         event._value_ = name
@@ -85,8 +100,10 @@ class AuditEvent(StrEnum):
             frozenset(tables),
             data_model,
         )
+        event.outcome = outcome
         return event
 
+    ACCESS_DENIED = ("access.denied", "x", "account", (), DenialData, "denied")
     ACCOUNT_CLOSED = ("account.closed", "u", "account", ("accounts",))
     ACCOUNT_CREATED = ("account.created", "c", "account", ("accounts", "roles"))
     ACCOUNT_RESTORED = ("account.restored", "u", "account", ("accounts",))
@@ -143,9 +160,11 @@ class AuditEvent(StrEnum):
         ("ownership_offers", "users_x_roles", "accounts"),
     )
     OWNERSHIP_OFFERED = ("ownership.offered", "c", "account", ("ownership_offers",))
+    PASSWORD_REFUSED = ("password.refused", "x", "account", (), RefusalData, "failure")
     PROJECT_CREATED = ("project.created", "c", "account", ("projects",))
     PROJECT_DELETED = ("project.deleted", "d", "account", ("projects",))
     PROJECT_UPDATED = ("project.updated", "u", "account", ("projects",))
+    REQUEST_THROTTLED = ("request.throttled", "x", "system", (), RefusalData, "denied")
     ROLE_CREATED = ("role.created", "c", "account", ("roles",), PermissionsData)
     ROLE_DELETED = (
         "role.deleted",
@@ -158,6 +177,7 @@ class AuditEvent(StrEnum):
     ROLE_UPDATED = ("role.updated", "u", "account", ("roles", "accounts"))
     SESSION_CREATED = ("session.created", "c", "account", ("sessions",), SessionData)
     SESSION_ENDED = ("session.ended", "d", "account", ("sessions",), SessionData)
+    SIGN_IN_FAILED = ("sign_in.failed", "x", "system", (), RefusalData, "failure")
     TOKEN_SENT = ("token.sent", "c", "system", ("email_tokens",), TokenData)
     USER_CREATED = ("user.created", "c", "account", ("users", "users_x_roles"), RolesData)
     USER_REMOVED = (
@@ -178,6 +198,7 @@ class AuditEvent(StrEnum):
     USER_RESTORED = ("user.restored", "u", "account", ("users", "accounts"))
     USER_SUSPENDED = ("user.suspended", "u", "account", ("users", "sessions", "accounts"))
     USER_UPDATED = ("user.updated", "u", "account", ("users",))
+    VISITOR_DENIED = ("visitor.denied", "x", "system", (), DenialData, "denied")
 
 
 # Columns and tables whose changes are not events, each with its reason.

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 import flask
 from werkzeug.wrappers import Response
 
-from saas import errors
+from saas import errors, refused_requests
 from saas.actor import Actor
 from saas.permissions import Permission
 
@@ -67,6 +67,7 @@ def typed_again(error: errors.ProductError, *kept_fields: str, ticked: str = "")
 
 def refuse(error: errors.ProductError, html: str) -> Response:
     """Answer a refused form with the status and headers (Retry-After) of its error."""
+    refused_requests.tell(error)
     return flask.make_response(html, error.status, error.headers)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from saas import database, errors, outbox
-from saas.actor import Actor
+from saas.actor import NOWHERE, Actor
 from saas.audit.events import AuditEvent
 from saas.audit.record import Target, record
 from saas.columns import utc_now
@@ -29,9 +29,6 @@ from tenants import enter_account
 
 VERIFY_LASTS, RESET_LASTS = timedelta(days=2), timedelta(hours=1)
 FORGOT = "forgot"
-# An account that does not exist and never will. A person's own matters belong to none, and inside this one every
-# tenant-owned table is empty.
-NOWHERE = UUID("00000000-0000-7000-8000-000000000000")
 _identities, _tokens = Identity.__table__, EmailToken.__table__
 _TOKEN = select(
     _tokens.c.id, _tokens.c.identity_id, _tokens.c.purpose, _tokens.c.email, _tokens.c.expires_at,

@@ -20,7 +20,7 @@ from saas.paging import Keyset, Page
 from saas.permissions import require_person
 from saas.security import emails, passwords, tokens
 from saas.services import held_permissions, identity_services, role_services
-from saas.unit import Unit, current_unit
+from saas.unit import AnyRow, Unit, current_unit
 from tenants import enter_account
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -139,21 +139,14 @@ def sign_in(*, email: str, password: str, remember: bool, client: Client) -> Act
     NoSeatError for a person who sits in no account.
     """
     known = identity_services.find_identity(email_key=emails.email_key(email))
-    if (
-        not passwords.verify_password(password, known.password_hash if known else None)
-        or known is None
-    ):
-        raise errors.CouldNotVerifyLoginError
-    if known.suspended_at is not None:
-        raise errors.SuspendedError
-    seats = identity_services.list_seats(known.id)
-    open_seats = [seat for seat in seats if seat.user_status == seat.account_status == "active"]
-    if not open_seats:
-        raise errors.SuspendedError if seats else errors.NoSeatError
+    try:
+        known, seat = _open_seat(known, password)
+    except errors.ProductError as error:
+        error.about = _attempted(known, email)
+        raise
     rehashed = (
         passwords.hash_password(password) if passwords.needs_rehash(known.password_hash) else None
     )
-    seat = open_seats[0]
     with enter_account(seat.account_id), database.unit_of_work() as unit:
         actor = begin_session(
             unit, known.id, seat.user_id, how="sign-in", remember=remember, client=client
@@ -163,6 +156,30 @@ def sign_in(*, email: str, password: str, remember: bool, client: Client) -> Act
                 unit, actor, rehashed, AuditEvent.IDENTITY_PASSWORD_REHASHED
             )
     return actor
+
+
+def _open_seat(known: AnyRow | None, password: str) -> tuple[AnyRow, AnyRow]:
+    """Return the identity and its seat used last, if the password is right and that seat is open."""
+    right = passwords.verify_password(password, known.password_hash if known else None)
+    if not right or known is None:
+        raise errors.CouldNotVerifyLoginError
+    if known.suspended_at is not None:
+        raise errors.SuspendedError
+    seats = identity_services.list_seats(known.id)
+    open_seats = [seat for seat in seats if seat.user_status == seat.account_status == "active"]
+    if not open_seats:
+        raise errors.SuspendedError if seats else errors.NoSeatError
+    return known, open_seats[0]
+
+
+def _attempted(known: AnyRow | None, email: str) -> Target:
+    """Say for the log who was to be signed in. Of an address that nobody has, no more than tells it from others."""
+    if known is not None:
+        return Target("identity", str(known.id), known.email)
+    key = emails.email_key(email)
+    return Target(
+        "address", tokens.token_hash(key)[:32], f"{key[:1]}…@{key.rpartition('@')[2]}"[:254]
+    )
 
 
 def begin_session(

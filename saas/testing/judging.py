@@ -59,10 +59,12 @@ def last_seq(site: Site | None) -> int:
     return snapshots.last_seq(site) if site else 0
 
 
-def silence(site: Site | None, seq: int) -> list[str]:
+def silence(site: Site | None, seq: int, *, refused: bool = False) -> list[str]:
     """Return a sentence if nothing was added to the audit log since."""
     if site is None or snapshots.last_seq(site) > seq:
         return []
+    if refused:
+        return ["the audit log tells nothing of the refusal"]
     said = (
         "the audit log tells nothing of it: record(AuditEvent.…) in the service, or declare an object that this "
         "call can change (@testing.factory(…, route=…))"

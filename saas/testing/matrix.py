@@ -91,6 +91,7 @@ def _run_refused(this: Run, row: Row, expected: dict[str, str], refused: Iterabl
     this.watch_foreign()
     before = snapshots.take(world.home)
     for principal, caller in callers.items():
+        seq = last_seq(caller.site)
         answer = call(
             world, row.line, caller, targets[principal], service_alone=row.kind == "alone"
         )
@@ -99,6 +100,8 @@ def _run_refused(this: Run, row: Row, expected: dict[str, str], refused: Iterabl
         )
         cells[principal].problems += compare_with_foreign(this, row, principal, answer)
         cells[principal].problems += hints(row, cells[principal], answer)
+        if answer.mark == "403":
+            cells[principal].problems += silence(caller.site, seq, refused=True)
     changed = snapshots.differences(world.home, before, snapshots.take(world.home), denials=True)
     problems = (
         [f"a refused call of this line changed {', '.join(changed)} at home"] if changed else []

@@ -12,8 +12,10 @@ import flask
 
 from saas import database
 from saas.actor import Actor
+from saas.audit.refusals import RefusalLog
 from saas.database import Database
 from saas.permissions import Permission
+from saas.security.counters import Limit
 from saas.services import api_key_services, role_services, session_services
 from saas.testing.places import Place, Site
 from saas.testing.registry import REGISTRY
@@ -55,6 +57,8 @@ class World:
     def __init__(self, app: flask.Flask) -> None:
         self.app = app
         self.database: Database = app.extensions["database"]
+        # Here one caller is refused far more often than in life, and every refusal must be told by itself.
+        app.extensions["refusals"] = RefusalLog(self.database, Limit(1_000_000, 60))
         self._callers: dict[tuple[object, ...], Caller | None] = {}
         self.sites: list[Site] = []
         self.shared_identities: set[str] = set()
