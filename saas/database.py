@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from contextvars import ContextVar, Token
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import make_url
@@ -19,7 +20,14 @@ from saas import errors
 from saas.audit import chain, coverage
 from saas.models import OWNERSHIP, Base
 from saas.unit import Unit, _unit, find_unit
-from tenants import TenantOwned, across_accounts, current_account_id, guard, row_security
+from tenants import (
+    TenantOwned,
+    across_accounts,
+    current_account_id,
+    enter_account,
+    guard,
+    row_security,
+)
 from tenants.self_test import self_test
 
 BUSY_SECONDS = 30  # how long a writer waits for SQLite's one write lock
@@ -41,6 +49,9 @@ class Database:
         guard.install(self.tenant_engine, OWNERSHIP)
         event.listen(self.tenant_engine, "before_cursor_execute", coverage.refuse_unit_less_write)
         event.listen(self.tenant_engine, "after_cursor_execute", coverage.note_write)
+        # On the tenant engine the guard refuses what the table's privileges do not hold, DELETE of events among it.
+        for refuse in (coverage.refuse_log_change, coverage.refuse_unaudited_outside):
+            event.listen(self.system_engine, "before_cursor_execute", refuse)
         _begin_events(self.tenant_engine, in_account=True)
         _begin_events(self.system_engine, in_account=False)
 
@@ -123,6 +134,35 @@ def unit_of_work() -> Iterator[Unit]:
         close_unit(unit)
     for follow_up in unit.after_commit:
         follow_up()
+
+
+@contextmanager
+def work_of_owner(engine: Engine, account_id: UUID) -> Iterator[Unit]:
+    """Open a writing transaction of the tables' owner for one account: no guard judges what is done in it.
+
+    Its events are linked and committed with it, as in ``unit_of_work``. ``engine``: from ``owner_engine``.
+    """
+    with enter_account(account_id), apart():
+        unit = Unit(_begin(engine), account_id, read_only=False)
+        _unit.set(unit)
+        try:
+            yield unit
+            chain.write(unit)
+            _commit(unit)
+        except BaseException:
+            _roll_back(unit)
+            raise
+        finally:
+            close_unit(unit)
+    for follow_up in unit.after_commit:
+        follow_up()
+
+
+def owner_engine(url: str) -> Engine:
+    """Make an engine for the owner of the tables: for pruning, outside every request."""
+    engine = build_engine(url)
+    _begin_events(engine, in_account=False)
+    return engine
 
 
 def reading() -> AbstractContextManager[Unit]:

@@ -135,6 +135,9 @@ def _without_null(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _success(route: Route) -> dict[str, Any]:
+    if route.media:
+        text = {"schema": {"type": "string"}}
+        return {"description": "Success", "content": dict.fromkeys(route.media, text)}
     if route.path in ("/healthz", "/readyz"):
         schema: dict[str, Any] = _STATUS_SCHEMA
     elif route.path == "/openapi.json":

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     API_KEY_CREATE = ("api_key:create", "Make API keys that hold a part of one's own permissions.")
     API_KEY_READ = ("api_key:read", "See which API keys there are, never their secrets.")
     API_KEY_REVOKE = ("api_key:revoke", "End API keys.")
+    AUDIT_EXPORT = ("audit:export", "Take the whole audit log of the account out as a file.")
     AUDIT_READ = ("audit:read", "Read the audit log of the account.")
     PROJECT_CREATE = ("project:create", "Create projects.")
     PROJECT_DELETE = ("project:delete", "Delete projects for good.")

@@ -7,14 +7,13 @@ import flask
 from saas import errors, request_scope
 from saas.actor import Actor
 from saas.audit import refusals
-from saas.audit.record import Target
 
 
 def tell(error: errors.ProductError) -> None:
     """Let the audit log tell of a refusal, if this is one; raises nothing and changes nothing of the answer."""
     if error.status not in refusals.STATUSES or flask.request.routing_exception is not None:
         return
-    refusal = refusals.of(error, _actor(), _target())
+    refusal = refusals.of(error, _actor())
     if refusal is not None:
         flask.current_app.extensions["refusals"].tell(refusal)
 
@@ -24,10 +23,3 @@ def _actor() -> Actor | None:
         return request_scope.current_actor()
     except errors.ProductError:
         return None  # whoever it is, the database is what cannot say so
-
-
-def _target() -> Target | None:
-    """What the request was about: the last id in its path."""
-    arguments = flask.request.view_args or {}
-    found = [(name.removesuffix("_id"), value) for name, value in arguments.items()]
-    return Target(found[-1][0], str(found[-1][1]), "") if found else None

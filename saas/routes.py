@@ -146,6 +146,10 @@ API = (
     Route("GET", "/api/audit-events", audit_views.list_events, Permission.AUDIT_READ,
           query=audit.ListEventsIn,
           answer=audit.AuditEventOut, many=True),
+    Route("GET", "/api/audit-events/export", audit_views.export_events, Permission.AUDIT_EXPORT,
+          query=audit.ExportEventsIn, media=("application/x-ndjson", "text/csv"), told=True),
+    Route("GET", "/api/audit-events/verify", audit_views.verify_events, Permission.AUDIT_READ,
+          query=audit.VerifyEventsIn, answer=audit.VerificationOut),
     Route("GET", "/api/audit-events/<event_id>", audit_views.read_event, Permission.AUDIT_READ,
           answer=audit.AuditEventOut),
     # Projects, the example resource

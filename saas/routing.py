@@ -53,6 +53,8 @@ class Route:
     status: int = 200
     errors: tuple[type[errors.ProductError], ...] = ()
     kind: Literal["api", "page"] = "api"
+    media: tuple[str, ...] = ()  # of an answer that is not JSON
+    told: bool = False  # a GET that changes nothing, but that the audit log tells of
     writes: bool = False  # a GET that changes something, which only a link to sign out may
 
     @property

@@ -108,8 +108,8 @@ def _state(house: House, people: tuple[Person, ...]) -> dict[str, Any]:
 
 
 def _changes(table: Table) -> list[Any]:
-    """Of the log, what tells that something was done."""
-    return [table.c.outcome == "success"] if table.name in LOGS else []
+    """Of the log, what tells that something was changed: a refusal and a reading are told, and change nothing."""
+    return [table.c.outcome == "success", table.c.crud != "r"] if table.name in LOGS else []
 
 
 def _rows(

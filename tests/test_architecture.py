@@ -25,6 +25,10 @@ ROOMS = ("tenants", "saas", "admin", "config")
 LOOKS_ACROSS = {
     "config/account_commands.py find_account": "the command line names accounts by id or name",
     "config/account_commands.py list_accounts": "the operator's list",
+    "config/audit_commands.py _chains": "every chain there is, to verify or export it",
+    "config/audit_commands.py _with_retention": "whose events are kept how long",
+    "config/audit_following.py _read_heads": "which chains have news for a pipe",
+    "saas/audit/reading.py across": "verify, export and tail read any chain",
     "saas/database.py _open_across": "the one door that the product uses: looking_across",
     "saas/services/house_services.py unreadiness": "the schema version belongs to nobody",
     "saas/services/identity_services.py confirm_password": "the app's role reads no hashes",
@@ -51,6 +55,7 @@ ASKS_NO_PERMISSION = {
     "account_services.open_account": "inside a unit of work of register or create_account",
     "account_services.register": "nobody is signed in yet",
     "account_services.restore_account": "require_staff, in _set_status",
+    "account_services.set_audit_retention": "require_staff",
     "account_services.suspend_account": "require_staff, in _set_status",
     "api_key_services.find_actor": "finds who is asking; the key's secret is its proof",
     "api_key_services.parse_key": "reads a value",
@@ -104,6 +109,7 @@ EVENTS_OF = {
     Permission.ACCOUNT_UPDATE: {AuditEvent.ACCOUNT_UPDATED},
     Permission.API_KEY_CREATE: {AuditEvent.API_KEY_CREATED},
     Permission.API_KEY_REVOKE: {AuditEvent.API_KEY_REVOKED},
+    Permission.AUDIT_EXPORT: {AuditEvent.AUDIT_EXPORTED},
     Permission.PROJECT_CREATE: {AuditEvent.PROJECT_CREATED},
     Permission.PROJECT_DELETE: {AuditEvent.PROJECT_DELETED},
     Permission.PROJECT_UPDATE: {AuditEvent.PROJECT_UPDATED},
@@ -278,7 +284,7 @@ def test_every_event_of_the_catalogue_is_recorded_somewhere() -> None:
     recorded = {
         node.attr
         for path, tree in sources()
-        if path.startswith("saas/services/")
+        if path.startswith(("saas/services/", "saas/audit/refusals", "saas/audit/pruning"))
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "AuditEvent"
     }

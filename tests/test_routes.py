@@ -64,6 +64,8 @@ GET    /api/api-keys                                     api_key:read
 POST   /api/api-keys                                     api_key:create
 DELETE /api/api-keys/<key_id>                            api_key:revoke
 GET    /api/audit-events                                 audit:read
+GET    /api/audit-events/export                          audit:export
+GET    /api/audit-events/verify                          audit:read
 GET    /api/audit-events/<event_id>                      audit:read
 GET    /api/projects                                     project:read
 POST   /api/projects                                     project:create

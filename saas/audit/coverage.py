@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from saas.audit.events import is_audited
+from saas.audit.events import LOG_TABLES, is_audited
 from saas.unit import Unit, find_unit
 
 _OURS = (
@@ -33,6 +33,35 @@ def refuse_unit_less_write(
     if verdict is not None and verdict.writes and find_unit() is None:
         raise UnauditedChangeError(
             f"{verdict.writes[0][0]} is written outside database.unit_of_work() at {_place()}"
+        )
+
+
+class LogIsAppendOnlyError(RuntimeError):
+    """A statement would change or remove audit events; nothing but pruning may."""
+
+
+def refuse_log_change(
+    conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    """Refuse UPDATE and DELETE of audit events, on every database and whatever its role may (engine event)."""
+    if not (context.isupdate or context.isdelete):
+        return
+    table = getattr(getattr(context.compiled, "statement", None), "table", None)
+    if getattr(table, "name", "") in LOG_TABLES:
+        raise LogIsAppendOnlyError(f"audit events are only ever added; refused at {_place()}")
+
+
+def refuse_unaudited_outside(
+    conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    """Refuse writes of audited tables on the system engine, where nobody would ask for their event (engine event)."""
+    if not (context.isinsert or context.isupdate or context.isdelete):
+        return
+    table = getattr(getattr(context.compiled, "statement", None), "table", None)
+    name = getattr(table, "name", "")
+    if name and is_audited(name, None):
+        raise UnauditedChangeError(
+            f"{name} is written outside database.unit_of_work() at {_place()}"
         )
 
 

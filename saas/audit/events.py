@@ -74,6 +74,23 @@ class DenialData(RefusalData):
     permission: str | None
 
 
+class ExportData(EventData):
+    """The form of an export, the filters it was made with, and the last event it can hold."""
+
+    format: str
+    filters: dict[str, str]
+    until_seq: int
+
+
+class PruningData(EventData):
+    """The last link that was removed, how many events went, and up to which moment."""
+
+    last_seq: int
+    last_hash: str
+    removed: int
+    before: str
+
+
 class AuditEvent(StrEnum):
     """Name, kind (c r u d x), chain (account or system), tables accounted for, data model, outcome."""
 
@@ -111,6 +128,8 @@ class AuditEvent(StrEnum):
     ACCOUNT_UPDATED = ("account.updated", "u", "account", ("accounts",))
     API_KEY_CREATED = ("api_key.created", "c", "account", ("api_keys",), PermissionsData)
     API_KEY_REVOKED = ("api_key.revoked", "u", "account", ("api_keys",))
+    AUDIT_EXPORTED = ("audit.exported", "r", "account", (), ExportData)
+    AUDIT_PRUNED = ("audit.pruned", "d", "account", (), PruningData)
     IDENTITY_CONFIRMED = (
         "identity.confirmed",
         "u",
@@ -200,6 +219,8 @@ class AuditEvent(StrEnum):
     USER_UPDATED = ("user.updated", "u", "account", ("users",))
     VISITOR_DENIED = ("visitor.denied", "x", "system", (), DenialData, "denied")
 
+
+LOG_TABLES = frozenset({"audit_events", "system_events"})  # only ever added to
 
 # Columns and tables whose changes are not events, each with its reason.
 NOT_AUDITED: dict[str, tuple[frozenset[str] | None, str]] = {

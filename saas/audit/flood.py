@@ -14,9 +14,8 @@ from typing import Generic, TypeVar
 
 _Said = TypeVar("_Said")
 
-MOST_SOURCES = (
-    200  # told apart in one window; the refusals of all further sources share one summary
-)
+# Times the limit of one source: how many sources are told apart in a window. All further ones share one summary.
+MOST_SOURCES = 20
 MOST_ALONE = 10  # times the limit of one source: what all of them may write one by one in a window
 
 
@@ -75,7 +74,7 @@ class FloodGate(Generic[_Said]):
         return max(0.0, min(ends) - self._clock()) if ends else None
 
     def _has_room(self, family: Hashable, source: Hashable) -> bool:
-        return (family, source) in self._sources or len(self._sources) < MOST_SOURCES
+        return (family, source) in self._sources or len(self._sources) < self.limit * MOST_SOURCES
 
     def _of(self, family: Hashable, source: Hashable) -> _Source[_Said]:
         found = self._sources.get((family, source))

@@ -64,10 +64,14 @@ def nobody(account_id: UUID = NOWHERE) -> Actor:
     return Actor("anonymous", None, "nobody signed in", account_id, frozenset())
 
 
-def of(error: errors.ProductError, actor: Actor | None, target: Target | None) -> Refusal | None:
-    """Return what the log must say of an answer, or None for one that is no refusal in its sense (404, 422 …)."""
+def of(error: errors.ProductError, actor: Actor | None) -> Refusal | None:
+    """Return what the log must say of an answer, or None for one that is no refusal in its sense (404, 422 …).
+
+    The id in a refused path is not told: nobody has looked whether it is of this account. The access line of the
+    same request id has the path.
+    """
     who = actor or nobody()
-    about = error.about if isinstance(error.about, Target) else target
+    about = error.about if isinstance(error.about, Target) else None
     data: dict[str, str | int | None] = {"code": error.internal_error_code}
     if isinstance(error, errors.TooManyRequestsError):
         event = AuditEvent.REQUEST_THROTTLED

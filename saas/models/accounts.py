@@ -24,6 +24,8 @@ class Account(TenantOwned, Created, Base):
     status: Mapped[str] = mapped_column(String(16), default="active")
     # Goes up with every change of a role or of who holds it, so cached permissions are never stale.
     roles_version: Mapped[int] = mapped_column(default=1)
+    # For how many days audit events are kept; not set, for ever.
+    audit_retention_days: Mapped[int | None]
 
     users: Mapped[list[User]] = relationship("User", viewonly=True, order_by="User.id")
 

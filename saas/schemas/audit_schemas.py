@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
-from saas.schemas.fields import BigCount, Out, TextRule
+from saas.audit.events import AuditEvent
+from saas.schemas.fields import BigCount, In, Out, TextRule, refuse
 from saas.schemas.list_schemas import ListIn
+
+_ACTIONS = frozenset(event.value for event in AuditEvent)
+_LISTED = Field(json_schema_extra={"enum": [event.value for event in AuditEvent]})
 
 # Years that every database can compare with, whatever zone they are given in.
 Moment = Annotated[
@@ -18,16 +22,68 @@ Moment = Annotated[
 ]
 
 
-class ListEventsIn(ListIn):
-    """Filters of the audit log; ``after_seq`` reads upwards and misses nothing."""
+class EventFiltersIn(In):
+    """Filters of the audit log."""
 
-    after_seq: BigCount | None = None
-    action: Annotated[str, TextRule(64)] | None = None
+    action: Annotated[str, TextRule(64), _LISTED] | None = None
     actor_id: UUID | None = None
     target_id: UUID | None = None
     outcome: Literal["success", "denied", "failure"] | None = None
     since: Moment | None = Field(None, alias="from")
     until: Moment | None = Field(None, alias="to")
+
+    @field_validator("action")
+    @classmethod
+    def _known(cls, action: str | None) -> str | None:
+        if action is not None and action not in _ACTIONS:
+            raise refuse("Is not an action of the catalogue, such as role.granted.")
+        return action
+
+    @field_validator("until")
+    @classmethod
+    def _in_order(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and until <= since:
+            raise refuse("Must be later than from.")
+        return until
+
+
+class ListEventsIn(EventFiltersIn, ListIn):
+    """Filters and paging of the audit log; ``after_seq`` reads upwards and misses nothing."""
+
+    after_seq: BigCount | None = None
+
+    @field_validator("after_seq")
+    @classmethod
+    def _one_direction(cls, after_seq: int | None, info: ValidationInfo) -> int | None:
+        if after_seq is not None and info.data.get("cursor") is not None:
+            raise refuse("Reads upwards, a cursor downwards. Send one of them.")
+        return after_seq
+
+
+class ExportEventsIn(EventFiltersIn):
+    """The form of an export: only ndjson can be verified; csv is for spreadsheets, ecs for SIEMs."""
+
+    format: Literal["ndjson", "csv", "ecs"] = "ndjson"
+
+
+class VerifyEventsIn(In):
+    """Where to begin: behind an event whose number is known to be verified."""
+
+    after_seq: BigCount = 0
+
+
+class VerificationOut(Out):
+    """What verifying found. ``bad_seq``: the first event that does not hold; ``last_seq``: the last one that does."""
+
+    chain: str
+    verdict: Literal["good", "tampered", "incomplete"]
+    events: int
+    first_seq: int | None
+    last_seq: int | None
+    pruned: int
+    bad_seq: int | None
+    finding: str | None
 
 
 class AuditEventOut(Out):

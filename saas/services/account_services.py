@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from saas import database, errors
 from saas.actor import Actor
+from saas.audit import pruning
 from saas.audit.chain import GENESIS
 from saas.audit.events import AuditEvent
 from saas.audit.record import changed, record
@@ -25,6 +26,8 @@ from saas.services import identity_services, mail_token_services, role_services,
 from saas.services.session_services import Client
 from saas.unit import Unit
 from tenants import enter_account
+
+_MOST_DAYS = 36_500
 
 
 def register(
@@ -75,6 +78,25 @@ def update_account(actor: Actor, *, name: str) -> Account:
         changes = changed(account_model, "name")
         if changes:
             record(AuditEvent.ACCOUNT_UPDATED, actor=actor, target=account_model, changes=changes)
+    return account_model
+
+
+def set_audit_retention(actor: Actor, *, days: int | None, reason: str) -> Account:
+    """Say for how many days the entered account keeps its audit events (None: for ever); staff only.
+
+    ``flask audit prune`` removes what is older. Raises ValidationFailedError for less than a day.
+    """
+    require_staff(actor)
+    if days is not None and not pruning.LEAST_DAYS <= days <= _MOST_DAYS:
+        problem = errors.FieldError("days", f"Must be {pruning.LEAST_DAYS} to {_MOST_DAYS:,} days.")
+        raise errors.ValidationFailedError(field_errors=[problem])
+    with database.unit_of_work() as unit:
+        account_model = _own(unit, for_change=True)
+        account_model.audit_retention_days = days
+        changes = changed(account_model, "audit_retention_days")
+        if changes:
+            event = AuditEvent.ACCOUNT_UPDATED
+            record(event, actor=actor, target=account_model, changes=changes, reason=reason)
     return account_model
 
 

@@ -67,7 +67,7 @@ def rows_of(line: Line) -> Iterator[Row]:
     yield from _rows_of_query(line)
     if line.permission and any(_is_text(each) for each in line.fields.values()):
         yield Row(line, "same words")
-    if line.route.method == "GET" and not line.public:
+    if line.route.method == "GET" and not line.public and not line.route.told:
         yield Row(line, "unmoved")
 
 

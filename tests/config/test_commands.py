@@ -7,47 +7,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from click.testing import Result
 
 from config import migrating
 from tests import databases
+from tests.command_line import Run, runner
 from tests.house import House
 from tests.people import Person, register, sign_in
 from tests.refusals import nothing_changes, refused
 from tests.variants import PRODUCTION, variant
 
 ROOT = Path(__file__).parent.parent.parent
-Run = Callable[..., Result]
-
-
-def runner(house: House) -> Run:
-    """Run a command line on a house's app; holds that no command ends in a traceback."""
-
-    def run(*args: str, exit_code: int = 0, **options: Any) -> Result:
-        result = house.app.test_cli_runner().invoke(args=args, **options)
-        assert result.exit_code == exit_code, result.output
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return run
-
-
-@pytest.fixture
-def run(house: House) -> Run:
-    return runner(house)
-
-
-@pytest.fixture
-def run_lite(lite: House) -> Run:
-    return runner(lite)
 
 
 def unique(prefix: str) -> str:

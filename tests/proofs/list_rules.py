@@ -145,6 +145,7 @@ class ListRules(StaffRules):
         every = [event for account in self.oracle.accounts.values() for event in account.events]
         other = every[what % len(every)]
         number = what % (len(events) + 2)
+        kinds = 4 if other["actor_id"] and other["target_id"] else 3 if other["target_id"] else 2
         matches, query = [
             (events[number:], {"after_seq": number}),
             (
@@ -159,7 +160,7 @@ class ListRules(StaffRules):
                 [e for e in events[::-1] if e["actor_id"] == other["actor_id"]],
                 {"actor_id": other["actor_id"]},
             ),
-        ][how % 4 if other["actor_id"] else how % 3]
+        ][how % kinds]
         answer = self.send(
             visit, "GET", "/api/audit-events", query=urlencode({**query, "limit": 30})
         )

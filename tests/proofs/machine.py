@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
@@ -31,6 +32,20 @@ class Call:
     route: str | None = None
 
 
+@dataclass
+class Sent:
+    """What was sent last, and from which seat."""
+
+    body: Any
+    seat: Seat | None = None
+
+
+# error code → the event that tells of it; what is not here is no refusal that the log tells
+DENIALS = {40301: "access.denied", 40303: "access.denied", 42202: "password.refused"}
+DENIALS_OF_NOBODY = {40101: "sign_in.failed", 40302: "sign_in.failed", 40304: "sign_in.failed"}
+PERMISSION = re.compile(r"permission (\w+:\w+) ")
+
+
 class Machine(RuleBasedStateMachine):
     """The product on one side, the oracle on the other."""
 
@@ -43,6 +58,7 @@ class Machine(RuleBasedStateMachine):
         self.number = 0
         self.not_found: dict[str, Any] = {}
         self.call = Call()
+        self.sent = Sent(None)
 
     def teardown(self) -> None:
         """Compare the database with the oracle, unless the example has already failed."""
@@ -67,8 +83,9 @@ class Machine(RuleBasedStateMachine):
         request_id = f"r{self.next_number():07}.{visit.person.mark}"
         agent = visit.browser.user_agent
         self.call = Call("api", request_id, "127.0.0.1", agent, route or path)
+        self.sent = Sent(body)
         sent = {"X-Request-ID": request_id, **(headers or {})}
-        seat = self.oracle.seat_of(visit)
+        seat = self.sent.seat = self.oracle.seat_of(visit)
         answer: Answer = visit.browser.call(method, path, body, query=query, headers=sent)
         self.count(f"{method} {route or path}", "served" if answer.status < 400 else "refused")
         visible = self.oracle.visible(seat, visit.person, everywhere)
@@ -90,26 +107,67 @@ class Machine(RuleBasedStateMachine):
             return False
         told = dict(answer.json["errors"])
         assert told.pop("request_id") == self.call.request_id
+        self.note_refusal(code, told["display_error"])
         if code == 40401:  # foreign, gone and made up: one and the same answer
             self.not_found = self.not_found or told
             assert told == self.not_found
         return True
 
+    def note_refusal(self, code: int, reason: str) -> None:
+        """Note what the log must say of a refusal: in the account of who was refused, or in the system's chain."""
+        seat = self.sent.seat
+        action = (DENIALS if seat else DENIALS_OF_NOBODY).get(code)
+        if action is None:
+            return
+        told = PERMISSION.search(reason)
+        data: dict[str, Any] = {"code": code, "count": 1}
+        if action == "access.denied":
+            data["permission"] = told[1] if told else None
+        event = self.event(
+            action,
+            "x",
+            seat or "nobody signed in",
+            self.target_of_refusal(),
+            data=data,
+            reason=reason,
+        )
+        event |= {
+            "outcome": "denied" if action == "access.denied" else "failure",
+            "severity": "warning",
+        }
+        if seat is None:
+            event["actor_type"] = "anonymous"
+        (seat.account.events if seat else self.oracle.system_events).append(event)
+
+    def target_of_refusal(self) -> tuple[str, UUID | str, str] | None:
+        """What a refused call was about: whom it would have signed in."""
+        if isinstance(self.sent.body, dict) and self.call.route == "/api/login":
+            email = self.sent.body["email"]
+            key = email.strip().lower()
+            known = next((p for p in self.oracle.people if p.email.lower() == key), None)
+            if known:
+                return "identity", known.id, known.email
+            label = f"{key[:1]}…@{key.rpartition('@')[2]}"
+            return "address", sha256(key.encode()).hexdigest()[:32], label
+        return None
+
     # -- what happened ---------------------------------------------------------------------------
 
     def event(
-        self, action: str, crud: str, actor: Seat | str, target: tuple[str, UUID, str], *,
+        self, action: str, crud: str, actor: Seat | str, target: tuple[str, UUID | str, str] | None, *,
         changes: list[dict[str, Any]] | None = None, data: dict[str, Any] | None = None, reason: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """What an event of the present call must say."""
         seat = actor if isinstance(actor, Seat) else None
-        subject = {"type": target[0], "id": str(target[1]), "label": target[2]}
+        subject: dict[str, str | None] = dict.fromkeys(("type", "id", "label"))
+        if target is not None:
+            subject = {"type": target[0], "id": str(target[1]), "label": target[2]}
         return {
             "v": 1, "action": action, "crud": crud, "outcome": "success", "reason": reason, "severity": "info",
             "actor_type": "user" if seat else "system", "actor_id": str(seat.id) if seat else None,
             "actor_label": seat.username if seat else actor, "on_behalf_of_id": None, "on_behalf_of_label": None,
             "target_type": subject["type"], "target_id": subject["id"], "target_label": subject["label"],
-            "targets": [subject], "changes": changes or [], "data": data or {},
+            "targets": [subject] if target else [], "changes": changes or [], "data": data or {},
             "request_id": self.call.request_id, "ip": self.call.ip, "user_agent": self.call.user_agent,
             "channel": self.call.channel, "route": self.call.route,
         }  # fmt: skip

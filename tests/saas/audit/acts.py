@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from saas.actor import system_actor
@@ -137,6 +138,10 @@ class Stage:
             "restore user": lambda: self.user(user_services.restore_user),
             "suspend account": lambda: self.account(account_services.suspend_account),
             "restore account": lambda: self.account(account_services.restore_account),
+            "set retention": lambda: self.account(
+                partial(account_services.set_audit_retention, days=30)
+            ),
+            "export events": lambda: ada.get("/api/audit-events/export"),
             **self.acts_by_mail(),
             **self.acts_upon_people(),
             "change password": self.change_password,

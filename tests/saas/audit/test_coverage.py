@@ -38,6 +38,7 @@ SITES: dict[tuple[str, str, int], tuple[str, set[str]]] = {
     ("account_services", "update_account", 0): ("update account", {"accounts"}),
     ("account_services", "open_account", 0): ("create account", {"accounts", "roles"}),
     ("account_services", "open_account", 1): ("create account", {"users", "users_x_roles"}),
+    ("account_services", "set_audit_retention", 0): ("set retention", {"accounts"}),
     ("account_services", "_set_status", 0): ("suspend account", {"accounts"}),
     ("api_key_services", "create_api_key", 0): ("create key", {"api_keys"}),
     ("api_key_services", "revoke_api_key", 0): ("revoke key", {"api_keys"}),
@@ -94,6 +95,10 @@ SITES: dict[tuple[str, str, int], tuple[str, set[str]]] = {
 }
 
 
+# Calls that tell of a reading: nothing is changed, so no commit could miss them. test_export.py does.
+READINGS = {("audit_services", "export_events", 0)}
+
+
 def call_sites() -> dict[tuple[str, str, int], range]:
     """Every call of ``record`` in a service: where it stands → its lines."""
     found: dict[tuple[str, str, int], range] = {}
@@ -112,7 +117,7 @@ def _is_record(node: ast.AST) -> bool:
 
 
 def test_every_call_of_record_is_taken_away_once_here() -> None:
-    assert call_sites().keys() == SITES.keys()
+    assert call_sites().keys() == SITES.keys() | READINGS
 
 
 @pytest.fixture

@@ -172,6 +172,7 @@ class TestPassword:
             "identity.created",
             "token.sent",
             "identity.password_changed",
+            "sign_in.failed",  # with the old one
         ]
 
     def test_all_other_sessions_end_in_every_account_and_the_own_goes_on(

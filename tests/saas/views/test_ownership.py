@@ -44,8 +44,12 @@ class TestMoving:
         assert permissions_of(acme.ben) == SYSTEM_ROLES["owner"]
         assert permissions_of(acme.ada) == SYSTEM_ROLES["admin"]
         refused(acme.ada.post("/api/account/close", {"password": PASSWORD}), 40301)
-        told = [(e["action"], e["actor_label"]) for e in acme.ben.events()[-2:]]
-        assert told == [("ownership.offered", "ada"), ("ownership.accepted", "ben")]
+        told = [(e["action"], e["actor_label"]) for e in acme.ben.events()[-3:]]
+        assert told == [
+            ("ownership.offered", "ada"),
+            ("ownership.accepted", "ben"),
+            ("access.denied", "ada"),
+        ]
 
     def test_whom_it_is_offered_is_told_by_mail(self, house: House, acme: Team) -> None:
         done(offer(acme.ada, acme.cleo), 201)
