@@ -6,7 +6,13 @@ from typing import Any
 
 import flask
 
-from config import account_commands, database_commands, house_commands, worker_commands
+from config import (
+    account_commands,
+    database_commands,
+    house_commands,
+    relay_commands,
+    worker_commands,
+)
 from saas import database
 
 
@@ -19,6 +25,7 @@ def init_app(app: flask.Flask) -> None:
         database_commands.db,
         worker_commands.worker,
         worker_commands.permissions,
+        relay_commands.commands,
         account_commands.accounts,
         account_commands.shell_in,
     ):

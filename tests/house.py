@@ -71,6 +71,7 @@ def settings_for(urls: databases.Urls, directory: Path, **more: object) -> Setti
         "throttle_sign_in": MANY,
         "throttle_register": MANY,
         "log_format": "json",
+        "webhook_allow_loopback": True,
     }
     return settings.load(**(chosen | more))
 

@@ -1,0 +1,168 @@
+"""HTTP POSTs that can do us no harm: bounded in time and in what is read, no redirect followed, no proxy used."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection, HTTPException
+from threading import Event, Timer
+from urllib.parse import urlsplit
+
+from saas.security import egress
+
+TIME_LIMIT = 10.0  # seconds for one POST, from the look-up of the name to the end of what is read
+_CONNECT = 3.0
+_MOST = 16 * 1024  # bytes read of an answer; nothing is done with them
+_GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one POST: the status, or why there is none. ``refused``: we did not even connect."""
+
+    status: int | None
+    error: str | None
+    milliseconds: int
+    refused: bool = False
+
+    @property
+    def taken(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def gone(self) -> bool:
+        return self.status == _GONE
+
+    @property
+    def problem(self) -> str | None:
+        """Why it was not taken, in a few words; None when it was."""
+        if self.taken:
+            return None
+        if self.status is not None and 300 <= self.status < 400:
+            return f"answered {self.status}: redirects are not followed"
+        return self.error or f"answered {self.status}"
+
+
+class Channel:
+    """A connection to one URL, kept open between POSTs; for one thread.
+
+    ``guarded``: only to addresses that ``egress`` lets a customer name; an operator's own may be internal.
+    """
+
+    def __init__(self, url: str, *, guarded: bool) -> None:
+        self._url, self._guarded = url, guarded
+        parts = urlsplit(url)
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._host = parts.netloc.rpartition("@")[2]
+        self._connection: HTTPConnection | None = None
+        self._wire: socket.socket | None = None  # the same socket, for cutting it from outside
+        self._late = Event()
+
+    def post(self, body: bytes, headers: dict[str, str]) -> Answer:
+        """POST once, or again where a kept connection turns out to be closed; never raises for what is out there."""
+        begun = time.monotonic()
+        self._late.clear()
+        timer = Timer(TIME_LIMIT, self._cut)
+        timer.daemon = True
+        timer.start()
+        status: int | None = None
+        error: str | None = None
+        refused = False
+        try:
+            status = self._post(body, {"Host": self._host, **headers})
+        except egress.RefusedAddressError as problem:
+            error, refused = f"refused: {problem}", True
+        except (OSError, HTTPException, ValueError) as problem:
+            error = "no answer in time" if self._late.is_set() else _words(problem)
+        finally:
+            timer.cancel()
+            if error is not None:
+                self.close()
+        return Answer(status, error, round((time.monotonic() - begun) * 1000), refused)
+
+    def close(self) -> None:
+        """Close the connection; the next POST opens another."""
+        for each in (self._connection, self._wire):
+            if each is not None:
+                each.close()
+        self._connection = self._wire = None
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> int:
+        if self._connection is not None:
+            try:
+                return self._exchange(self._connection, body, headers)
+            except (ConnectionError, HTTPException):
+                if self._late.is_set():
+                    raise
+                self.close()  # closed since the last: an event may be sent twice, never not at all
+        return self._exchange(self._open(), body, headers)
+
+    def _exchange(self, connection: HTTPConnection, body: bytes, headers: dict[str, str]) -> int:
+        connection.request("POST", self._path, body, headers)
+        response = connection.getresponse()
+        try:
+            whole = len(response.read(_MOST + 1)) <= _MOST and response.isclosed()
+        except (OSError, HTTPException):
+            whole = False  # the status has come, and that is the acknowledgement
+        if not whole or response.will_close:
+            self.close()
+        return response.status
+
+    def _open(self) -> HTTPConnection:
+        parts = urlsplit(self._url)
+        host = parts.hostname or ""
+        if self._guarded:
+            target, wire = egress.connect(self._url, _CONNECT)
+            host = target.host
+        else:
+            default = 443 if parts.scheme == "https" else 80
+            wire = socket.create_connection((host, parts.port or default), _CONNECT)
+        self._wire = wire.dup()
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire.settimeout(TIME_LIMIT)
+        connection = self._connection = HTTPConnection("webhook")
+        connection.auto_open = (
+            0  # it must never connect by itself: that would be to whatever a name says by then
+        )
+        connection.sock = wire
+        if self._late.is_set():
+            raise TimeoutError
+        if parts.scheme == "https":
+            connection.sock = _tls().wrap_socket(wire, server_hostname=host.rstrip("."))
+        return connection
+
+    def _cut(self) -> None:
+        """End whatever the other side is dragging out; runs on the timer's thread."""
+        self._late.set()
+        wire = self._wire
+        if wire is not None:
+            try:
+                wire.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it ended by itself
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _words(problem: Exception) -> str:
+    """What went wrong without addresses: which of ours and theirs were tried is nobody's business."""
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return f"certificate not accepted: {problem.verify_message}"[:200]
+    known: dict[type[Exception], str] = {
+        ConnectionRefusedError: "connection refused",
+        socket.gaierror: "name not found",
+        TimeoutError: "no answer in time",
+        ConnectionError: "connection lost",
+        ssl.SSLError: "TLS failed",
+        HTTPException: "answer is not HTTP",
+    }
+    for kind, words in known.items():
+        if isinstance(problem, kind):
+            return words
+    return "connection failed"
