@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("created_by_id", sa.Uuid(), nullable=True),
         sa.Column("from_seq", sa.BigInteger(), nullable=False),
         sa.Column("failing_since", UtcDateTime, nullable=True),
+        sa.Column("tested_at", UtcDateTime, nullable=True),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"],

@@ -42,6 +42,7 @@ class Webhook(TenantModel, Base):
     created_by_id: Mapped[UUID | None]  # a seat; no key, since its person may leave before it
     from_seq: Mapped[int] = mapped_column(BigInteger)
     failing_since: Mapped[datetime | None]
+    tested_at: Mapped[datetime | None]
 
     @property
     def place(self) -> str:

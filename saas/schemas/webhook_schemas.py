@@ -65,6 +65,7 @@ class WebhookOut(Out):
     disabled_reason: str | None
     made_by: str | None
     failing_since: datetime | None
+    tested_at: datetime | None
     created_at: datetime
 
 

@@ -35,7 +35,7 @@ _hooks, _users = Webhook.__table__.c, User.__table__.c
 _deliveries, _heads = WebhookDelivery.__table__.c, AuditHead.__table__.c
 _ROWS = select(
     _hooks.id, _hooks.url, _hooks.description, _hooks.actions, _hooks.status, _hooks.disabled_reason,
-    _hooks.failing_since, _hooks.created_at, _users.username.label("made_by"),
+    _hooks.failing_since, _hooks.tested_at, _hooks.created_at, _users.username.label("made_by"),
 ).outerjoin_from(
     Webhook.__table__, User.__table__,
     (_users.account_id == _hooks.account_id) & (_users.id == _hooks.created_by_id),
@@ -161,10 +161,11 @@ def test_webhook(actor: Actor, *, webhook_id: UUID) -> None:
     with database.unit_of_work() as unit:
         webhook_model = _find(unit, webhook_id)
         _check_url(webhook_model.url)
+        webhook_model.tested_at = utc_now()
+        unit.flush()
         record(AuditEvent.WEBHOOK_TESTED, actor=actor, target=webhook_model)
-        event_id = str(unit.events[-1].envelope["id"])
         asked = {"account_id": str(actor.account_id), "webhook_id": str(webhook_id)}
-        outbox.put(unit, TEST, asked | {"event_id": event_id})
+        outbox.put(unit, TEST, asked)
 
 
 def rotate_secret(actor: Actor, *, webhook_id: UUID) -> tuple[str, Any]:

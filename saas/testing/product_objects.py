@@ -15,6 +15,7 @@ from saas.services import (
     project_services,
     role_services,
     user_services,
+    webhook_services,
 )
 from saas.testing.places import Place
 from saas.testing.registry import factory
@@ -110,6 +111,13 @@ def key_of_an_owner(place: Place) -> UUID:
     """A key whose maker owns the account."""
     made = api_key_services.create_api_key(place.owner, name=place.word(), permissions=[])
     return made.model.id
+
+
+@factory("webhook_id")
+def webhook(place: Place) -> UUID:
+    """A webhook to a name that is public."""
+    url = f"https://hooks.example.com/{place.word()}"
+    return webhook_services.create_webhook(place.owner, url=url).model.id
 
 
 @factory("event_id")

@@ -181,9 +181,9 @@ def send_test(payload: dict[str, Any]) -> None:
     """Do the worker's half of ``test_webhook``: one attempt, which its deliveries tell of; never again."""
     account_id, webhook_id = UUID(payload["account_id"]), UUID(payload["webhook_id"])
     events = AuditEventRow.__table__
-    wanted = select(events).where(
-        events.c.account_id == account_id, events.c.id == UUID(payload["event_id"])
-    )
+    tested = (events.c.action == "webhook.tested", events.c.target_id == str(webhook_id))
+    wanted = select(events).where(events.c.account_id == account_id, *tested)
+    wanted = wanted.order_by(events.c.seq.desc()).limit(1)
     with database.looking_across("relay: the event that tests a webhook") as connection:
         row = connection.execute(wanted).first()
     sink = open_webhook(account_id, webhook_id)
