@@ -103,6 +103,8 @@ class Channel:
     def _exchange(self, connection: HTTPConnection, body: bytes, headers: dict[str, str]) -> int:
         connection.request("POST", self._path, body, headers)
         response = connection.getresponse()
+        if self._late.is_set():
+            raise TimeoutError  # cut in the middle of its headers, which the library takes for their end
         try:
             whole = len(response.read(_MOST + 1)) <= _MOST and response.isclosed()
         except (OSError, HTTPException):
@@ -152,6 +154,8 @@ def _tls() -> ssl.SSLContext:
 
 def _words(problem: Exception) -> str:
     """What went wrong without addresses: which of ours and theirs were tried is nobody's business."""
+    if type(problem) is OSError and isinstance(problem.__cause__, OSError):
+        problem = problem.__cause__  # the guard's own error, about the last address it tried
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"certificate not accepted: {problem.verify_message}"[:200]
     known: dict[type[Exception], str] = {
