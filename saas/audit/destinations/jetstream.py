@@ -84,12 +84,10 @@ class JetStream(Shared):
             _log.debug("relay.nats", error=type(error).__name__)
 
         self._client = await nats.connect(
-            self._url,
-            name="tenantry relay",
-            allow_reconnect=False,
-            connect_timeout=5,
-            error_cb=told,
-        )
+            self._url, name="tenantry relay", error_cb=told, connect_timeout=5,
+            # Trying again is ours, with pauses of ours; these say how often the first connection is tried.
+            allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0.1,
+        )  # fmt: skip
         stream = self._client.jetstream(timeout=5)
         await self._find_or_make(stream)
         self._stream = stream
