@@ -31,10 +31,16 @@ class Got:
 
 
 class Receiver:
-    """Takes every POST on a port of loopback, and answers as its behaviour says; ``status`` by default."""
+    """Takes every POST on a port of loopback, and answers as its behaviour says; ``status`` by default.
 
-    def __init__(self, behaviour: Behaviour | None = None, *, wrap: Any = None) -> None:
+    ``keep``: what to keep of a request instead of all of it.
+    """
+
+    def __init__(
+        self, behaviour: Behaviour | None = None, *, wrap: Any = None, keep: Any = None
+    ) -> None:
         self.got: list[Got] = []
+        self._keep = keep
         self.status = 200
         self.connections = 0
         self._behaviour, self._wrap = behaviour or _answer, wrap
@@ -84,7 +90,7 @@ class Receiver:
                 talk = self._wrap(connection)
             with talk.makefile("rb") as reader:
                 while (got := _read(reader)) is not None:
-                    self.got.append(got)
+                    self.got.append(got if self._keep is None else self._keep(got))
                     if not self._behaviour(talk, self):
                         break
         with self._lock:

@@ -12,7 +12,7 @@ from saas.permissions import Permission
 from saas.schemas import account_schemas, invitation_schemas, webhook_schemas
 from saas.services import account_services, invitation_services, mail_token_services
 from saas.testing.places import PASSWORD, Place
-from saas.testing.product_objects import role
+from saas.testing.product_objects import make_room_for_a_webhook, role
 from saas.testing.registry import body, deviation, form, leave_out, query
 
 _ITEMS = OutboxItem.__table__.c
@@ -56,6 +56,8 @@ deviation(
 @body(webhook_schemas.CreateWebhookIn)
 def webhook(place: Place) -> dict[str, Any]:
     """To a name that is public, which nobody looks up until a worker runs."""
+    with place.site.entered():
+        make_room_for_a_webhook(place)
     return {"url": f"https://hooks.example.com/{place.word()}"}
 
 

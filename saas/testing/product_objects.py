@@ -115,9 +115,17 @@ def key_of_an_owner(place: Place) -> UUID:
 
 @factory("webhook_id")
 def webhook(place: Place) -> UUID:
-    """A webhook to a name that is public."""
+    """A webhook to a name that is public; there is room for it, since the oldest goes."""
+    make_room_for_a_webhook(place)
     url = f"https://hooks.example.com/{place.word()}"
     return webhook_services.create_webhook(place.owner, url=url).model.id
+
+
+def make_room_for_a_webhook(place: Place) -> None:
+    """Delete the oldest webhook of an account that has as many as it may have but one."""
+    there = webhook_services.list_webhooks(place.owner, limit=webhook_services.MOST).items
+    if len(there) >= webhook_services.MOST - 1:
+        webhook_services.delete_webhook(place.owner, webhook_id=there[-1].id)
 
 
 @factory("event_id")

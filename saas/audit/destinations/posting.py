@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import time
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException
-from threading import Event, Timer
+from typing import Any
 from urllib.parse import urlsplit
 
 from saas.security import egress
@@ -58,16 +59,12 @@ class Channel:
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._host = parts.netloc.rpartition("@")[2]
         self._connection: HTTPConnection | None = None
-        self._wire: socket.socket | None = None  # the same socket, for cutting it from outside
-        self._late = Event()
+        self._until = 0.0  # monotonic; the end of the POST at hand
 
     def post(self, body: bytes, headers: dict[str, str]) -> Answer:
         """POST once, or again where a kept connection turns out to be closed; never raises for what is out there."""
         begun = time.monotonic()
-        self._late.clear()
-        timer = Timer(TIME_LIMIT, self._cut)
-        timer.daemon = True
-        timer.start()
+        self._until = begun + TIME_LIMIT
         status: int | None = None
         error: str | None = None
         refused = False
@@ -76,35 +73,35 @@ class Channel:
         except egress.RefusedAddressError as problem:
             error, refused = f"refused: {problem}", True
         except (OSError, HTTPException, ValueError) as problem:
-            error = "no answer in time" if self._late.is_set() else _words(problem)
-        finally:
-            timer.cancel()
-            if error is not None:
-                self.close()
+            error = _words(problem)
+        if error is not None:
+            self.close()
         return Answer(status, error, round((time.monotonic() - begun) * 1000), refused)
+
+    def left(self) -> float:
+        """Return the seconds that are left of this POST; raises TimeoutError when there are none."""
+        seconds = self._until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
 
     def close(self) -> None:
         """Close the connection; the next POST opens another."""
-        for each in (self._connection, self._wire):
-            if each is not None:
-                each.close()
-        self._connection = self._wire = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _post(self, body: bytes, headers: dict[str, str]) -> int:
         if self._connection is not None:
             try:
                 return self._exchange(self._connection, body, headers)
             except (ConnectionError, HTTPException):
-                if self._late.is_set():
-                    raise
                 self.close()  # closed since the last: an event may be sent twice, never not at all
         return self._exchange(self._open(), body, headers)
 
     def _exchange(self, connection: HTTPConnection, body: bytes, headers: dict[str, str]) -> int:
         connection.request("POST", self._path, body, headers)
         response = connection.getresponse()
-        if self._late.is_set():
-            raise TimeoutError  # cut in the middle of its headers, which the library takes for their end
         try:
             whole = len(response.read(_MOST + 1)) <= _MOST and response.isclosed()
         except (OSError, HTTPException):
@@ -117,34 +114,53 @@ class Channel:
         parts = urlsplit(self._url)
         host = parts.hostname or ""
         if self._guarded:
-            target, wire = egress.connect(self._url, _CONNECT)
-            host = target.host
+            target, raw = egress.connect(self._url, _CONNECT)
+            host = target.host.rstrip(".")
         else:
             default = 443 if parts.scheme == "https" else 80
-            wire = socket.create_connection((host, parts.port or default), _CONNECT)
-        self._wire = wire.dup()
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        wire.settimeout(TIME_LIMIT)
+            raw = socket.create_connection((host, parts.port or default), _CONNECT)
         connection = self._connection = HTTPConnection("webhook")
         connection.auto_open = (
             0  # it must never connect by itself: that would be to whatever a name says by then
         )
-        connection.sock = wire
-        if self._late.is_set():
-            raise TimeoutError
+        connection.sock = _Wire(self, raw)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.settimeout(self.left())
         if parts.scheme == "https":
-            connection.sock = _tls().wrap_socket(wire, server_hostname=host.rstrip("."))
+            connection.sock = _Wire(self, _tls().wrap_socket(raw, server_hostname=host))
         return connection
 
-    def _cut(self) -> None:
-        """End whatever the other side is dragging out; runs on the timer's thread."""
-        self._late.set()
-        wire = self._wire
-        if wire is not None:
-            try:
-                wire.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # it ended by itself
+
+class _Wire:
+    """A socket as http.client uses it, each of whose steps has no more time than the POST has left.
+
+    A time-out of the socket alone would begin anew with every byte of somebody who sends one a second.
+    """
+
+    def __init__(self, channel: Channel, raw: socket.socket) -> None:
+        self._channel, self._raw = channel, raw
+
+    def sendall(self, data: bytes) -> None:
+        self._raw.settimeout(self._channel.left())
+        self._raw.sendall(data)
+
+    def makefile(self, mode: str, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._channel, self._raw))
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, channel: Channel, raw: socket.socket) -> None:
+        self._channel, self._raw = channel, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        self._raw.settimeout(self._channel.left())
+        return self._raw.recv_into(into)
 
 
 @cache
