@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
+from saas import database
 from saas.actor import Actor
+from saas.models import WebhookDelivery
 from saas.permissions import Permission
 from saas.services import (
     account_services,
@@ -119,6 +123,19 @@ def webhook(place: Place) -> UUID:
     make_room_for_a_webhook(place)
     url = f"https://hooks.example.com/{place.word()}"
     return webhook_services.create_webhook(place.owner, url=url).model.id
+
+
+@factory("webhook_id", route="GET /api/webhooks/<webhook_id>/deliveries")
+def delivered_webhook(place: Place) -> UUID:
+    """A webhook with two attempts, as a worker leaves them."""
+    webhook_id = webhook(place)
+    tried = {"seq": 1, "action": "project.created", "attempt": 1, "duration_ms": 1}
+    with database.unit_of_work() as unit:
+        for _ in range(2):
+            attempt = WebhookDelivery(webhook_id=webhook_id, event_id=uuid7(), **tried)
+            attempt.error = place.word()
+            unit.session.add(attempt)
+    return webhook_id
 
 
 def make_room_for_a_webhook(place: Place) -> None:
