@@ -168,12 +168,11 @@ GUARDS = {
         attack="accepting_from_a_demoted_sender",
     ),
     "who has the log sent can read it": Guard(
-        webhook_services, "create_webhook", "require(actor, Permission.AUDIT_READ)", "pass",
+        webhook_services, "_require_reader", "require(actor, Permission.AUDIT_READ)", "pass",
         ("POST /api/webhooks [–]",),
-        also=Guard(webhook_services, "create_webhook", "require(now, Permission.AUDIT_READ)", "pass"),
     ),
     "who sends the log elsewhere can read it": Guard(
-        webhook_services, "update_webhook", "require(actor, Permission.AUDIT_READ)", "pass",
+        webhook_services, "_require_reader", "require(actor, Permission.AUDIT_READ)", "pass",
         attack="pointing_a_webhook_elsewhere_without_reading_the_log",
     ),
     "a webhook leads to a public address": Guard(

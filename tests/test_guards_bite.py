@@ -81,8 +81,13 @@ def pointing_a_webhook_elsewhere_without_reading_the_log(lite: House) -> None:
 
 def saving_a_webhook_to_the_metadata_service(lite: House) -> None:
     ada = people.register(lite, "ada")
-    with lite.in_use(), enter_account(ada.account_id), pytest.raises(errors.ValidationFailedError):
-        webhook_services.create_webhook(ada.actor(), url="https://169.254.169.254/latest")
+    refused = False
+    with lite.in_use(), enter_account(ada.account_id):
+        try:
+            webhook_services.create_webhook(ada.actor(), url="https://169.254.169.254/latest")
+        except errors.ValidationFailedError:
+            refused = True
+    assert refused
 
 
 def accepting_with_a_made_up_token(lite: House) -> None:
@@ -141,6 +146,8 @@ ATTACKS: dict[str, Attack] = {
         accepting_as_somebody_else,
         accepting_from_a_demoted_sender,
         resetting_twice,
+        pointing_a_webhook_elsewhere_without_reading_the_log,
+        saving_a_webhook_to_the_metadata_service,
     )
 }
 

@@ -94,12 +94,12 @@ def create_webhook(
     public, TooManyWebhooksError.
     """
     require(actor, Permission.WEBHOOK_CREATE)
-    require(actor, Permission.AUDIT_READ)
+    _require_reader(actor)
     _check_url(url)
     secret, webhook_id = signing.new_secret(), uuid7()
     with database.unit_of_work() as unit:
         now = guards.lock_account(unit, actor, Permission.WEBHOOK_CREATE)
-        require(now, Permission.AUDIT_READ)
+        _require_reader(now)
         _refuse_too_many(unit)
         head = select(_heads.seq).where(_heads.account_id == actor.account_id)
         webhook_model = Webhook(
@@ -123,7 +123,7 @@ def update_webhook(actor: Actor, *, webhook_id: UUID, changes: dict[str, Any]) -
     require(actor, Permission.WEBHOOK_UPDATE)
     sends = changes.keys() & {"url", "actions"} or changes.get("status") == "enabled"
     if sends:
-        require(actor, Permission.AUDIT_READ)
+        _require_reader(actor)
     if "url" in changes:
         _check_url(changes["url"])
     with database.unit_of_work() as unit:
@@ -215,6 +215,11 @@ def _find(unit: Unit, webhook_id: UUID) -> Webhook:
 def _refuse_too_many(unit: Unit) -> None:
     if (unit.session.scalar(select(func.count(Webhook.id))) or 0) >= MOST:
         raise errors.TooManyWebhooksError
+
+
+def _require_reader(actor: Actor) -> None:
+    """Refuse to send the log, or more of it, or elsewhere, for whoever may not read it."""
+    require(actor, Permission.AUDIT_READ)
 
 
 def _check_url(url: str) -> None:

@@ -457,6 +457,18 @@ class TestSettings:
                 audit_webhook_secret=secret,
             )
 
+    def test_the_documented_settings_of_nats_are_read(self, lite: House) -> None:
+        from tests import docs_runner
+
+        page = (docs_runner.ROOT / "docs/operating.md").read_text("utf-8")
+        lines = docs_runner.named(page, "nats").splitlines()
+        told = dict(line.lower().split("=", 1) for line in lines)
+        chosen = settings_for(lite.urls, lite.settings.var_dir, **told)
+        assert (chosen.nats_url, chosen.audit_nats_subject) == (
+            "nats://127.0.0.1:4222",
+            "tenantry.audit",
+        )
+
     def test_loopback_is_never_for_production(self, lite: House) -> None:
         from config.settings import problems
 

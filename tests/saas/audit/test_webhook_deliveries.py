@@ -27,7 +27,7 @@ from saas.models import AuditCursor, Webhook, WebhookDelivery
 from saas.security import egress, secret_box, signing
 from saas.services import account_services
 from tenants import enter_account
-from tests import mail, people, receiver
+from tests import docs_runner, mail, people, receiver
 from tests.acts import done
 from tests.house import House
 from tests.people import Person
@@ -101,6 +101,17 @@ class TestDelivering:
             verified = standardwebhooks.Webhook(hook.secret).verify(got.body, got.headers)
             assert got.headers["webhook-id"] == verified["id"]
             assert got.headers["content-type"] == "application/json"
+
+    def test_the_documented_way_to_read_one_reads_it(self, hook: Hook) -> None:
+        page = (docs_runner.ROOT / "docs/audit.md").read_text("utf-8")
+        names: dict[str, Any] = {}
+        exec(docs_runner.named(page, "verify"), names)  # noqa: S102 - our own page
+        hook.deliver()
+        (got,) = hook.receiver.got
+
+        assert names["read_delivery"](hook.secret, got.headers, got.body) == got.event
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            names["read_delivery"](signing.new_secret(), got.headers, got.body)
 
     def test_what_was_before_it_is_not_sent_and_nothing_is_sent_twice(self, hook: Hook) -> None:
         hook.deliver()
