@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from config import account_commands, command_tools, destinations
 from saas import database
-from saas.audit import cursors, relay
+from saas.audit import cursors, lag
 from saas.audit.chain import SYSTEM_HEAD_ID
 from saas.audit.destinations.looks import WEBHOOKS
 from saas.models import AuditCursor
@@ -25,7 +25,7 @@ _cursors = AuditCursor.__table__.c
 @command_tools.command
 def status(as_json: bool) -> None:
     """Say how far each destination is behind, and what fails."""
-    rows = [line._asdict() for line in relay.lag(database.current_database())]
+    rows = [line._asdict() for line in lag.lag(database.current_database())]
     for row in rows:
         row["seconds_behind"] = round(row["seconds_behind"], 1)
         row["failing"], row["last_error"] = _failing(row["destination"])

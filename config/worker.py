@@ -13,8 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import destinations
 from config.settings import Settings
 from saas import context, database, errors, outbox
-from saas.audit import relay
-from saas.audit.destinations import account_webhooks
 from saas.database import Database
 from saas.mail import messages, sending
 from saas.services import mail_token_services, webhook_services
@@ -26,6 +24,9 @@ _log = structlog.get_logger("worker")
 
 def handlers(chosen: Settings) -> Mapping[str, outbox.Handler]:
     """Return what is done for each topic of the outbox."""
+    # What sends over HTTP is for the worker alone; the web process imports this module and does not need it.
+    from saas.audit.destinations import account_webhooks
+
     return {
         messages.TOPIC: mailer(chosen).handle,
         mail_token_services.FORGOT: mail_token_services.send_reset,
@@ -70,6 +71,8 @@ def _relaying(
     chosen: Settings, in_use: Database, stop: threading.Event, *, until_idle: bool
 ) -> Iterator[None]:
     """Push audit events in threads of their own meanwhile, or (``until_idle``) what waits after the outbox."""
+    from saas.audit import relay
+
     to = destinations.build(chosen)
     threads = relay.Relay(in_use, [] if until_idle else to, stop)
     threads.start()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import shutil
 import socket
-from collections.abc import Coroutine
+import subprocess
+import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import cache
 from typing import Any, NoReturn
@@ -13,37 +17,65 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.notes import note
+from tests.notes import note, run_directory
 
-URL = os.environ.get("TEST_NATS_URL", "nats://127.0.0.1:4222")
+GIVEN = os.environ.get("TEST_NATS_URL")
+USUAL = "nats://127.0.0.1:4222"
 
 
 @cache
-def _problem() -> str | None:
-    """Why there is no JetStream to talk to; None when there is."""
+def url() -> str:
+    """Find the server once per process: the given one, the usual one, or one of our own; raises OSError."""
+    tried = []
+    ways: list[Callable[[], str]] = [lambda: GIVEN or USUAL]
+    for way in ways if GIVEN else [*ways, _own]:
+        try:
+            candidate = way()
+            asyncio.run(_ask(candidate))
+        except Exception as error:  # noqa: BLE001 - a client of many exceptions: whatever it is, it is not there
+            tried.append(repr(error))
+        else:
+            return candidate
+    note("missing", f"nats was not tested: {'; '.join(tried)}")
+    raise OSError(f"no NATS with JetStream: {'; '.join(tried)}")
 
-    async def ask() -> None:
-        import nats
 
-        client = await nats.connect(URL, allow_reconnect=False, connect_timeout=2)
-        await client.jetstream().account_info()
-        await client.close()
+def _own() -> str:
+    """Start a server of this process's own, if the program is installed; it ends with the process."""
+    program = shutil.which("nats-server", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        raise FileNotFoundError("nats-server is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    kept = run_directory() / f"nats-{os.getpid()}"
+    command = [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(kept)]
+    own = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    atexit.register(own.kill)
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return f"nats://127.0.0.1:{port}"
+        time.sleep(0.05)
+    raise TimeoutError("the nats-server that was started does not answer")
 
-    parts = urlsplit(URL)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 4222), 2).close()
-        asyncio.run(ask())
-    except Exception as error:  # noqa: BLE001 - whatever it is: the server is missing
-        note("missing", f"nats was not tested: {URL}: {error!r}")
-        return f"no NATS with JetStream at {URL}: {error!r}"
-    return None
+
+async def _ask(candidate: str) -> None:
+    import nats
+
+    parts = urlsplit(candidate)
+    socket.create_connection((parts.hostname or "", parts.port or 4222), 2).close()
+    client = await nats.connect(candidate, allow_reconnect=False, connect_timeout=2)
+    await client.jetstream().account_info()
+    await client.close()
 
 
 def need() -> None:
     """Skip the test on a laptop without NATS, fail it where CI=true."""
-    problem = _problem()
-    if problem is not None:
-        _skip_or_fail(problem)
+    try:
+        url()
+    except OSError as error:
+        _skip_or_fail(str(error))
 
 
 def _skip_or_fail(problem: str) -> NoReturn:
@@ -58,7 +90,7 @@ def read(subject: str) -> list[tuple[str, dict[str, str], bytes]]:
     async def take() -> list[tuple[str, dict[str, str], bytes]]:
         import nats
 
-        client = await nats.connect(URL)
+        client = await nats.connect(url())
         stream = client.jetstream()
         name = await stream.find_stream_name_by_subject(f"{subject}.>")
         count = (await stream.stream_info(name)).state.messages
@@ -81,7 +113,7 @@ def drop(subject: str) -> None:
         import nats
         from nats.js.errors import NotFoundError
 
-        client = await nats.connect(URL)
+        client = await nats.connect(url())
         stream = client.jetstream()
         with suppress(NotFoundError):
             await stream.delete_stream(await stream.find_stream_name_by_subject(f"{subject}.>"))

@@ -180,7 +180,7 @@ class Scene:
         self.subject = f"tenantry_t_{secrets.token_hex(4)}.audit"
         stack.callback(nats_server.drop, self.subject)
         self.http, self.hook = (stack.enter_context(receiving(keep=slim)) for _ in range(2))
-        self.wire = Wire.to(nats_server.URL)
+        self.wire = Wire.to(nats_server.url())
         stack.callback(self.wire.cut)
         done(self.owners[0].post("/api/webhooks", {"url": self.hook.url()}), 201)
         stack.callback(lag.configure, list(lag._configured))

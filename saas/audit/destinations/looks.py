@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from saas.audit.chain import SYSTEM_HEAD_ID
 from saas.audit.destinations import Stream
@@ -20,6 +20,7 @@ _events, _heads = AuditEventRow.__table__.c, AuditHead.__table__.c
 _cursors, _system = AuditCursor.__table__.c, SystemHead.__table__.c
 _hooks, _accounts = Webhook.__table__.c, Account.__table__.c
 WEBHOOKS = "webhooks"
+_FEW = 500  # accounts with new events; of more than these it is as well to ask all
 
 
 def chains_behind(
@@ -31,15 +32,15 @@ def chains_behind(
         and_(_cursors.destination == destination, _cursors.stream_id == _heads.account_id),
     )
     statement = select(_heads.account_id).select_from(heads)
-    statement = statement.where(_behind(0), _heads.seq > 0, _due(now), _newer(after))
-    found = connection.scalars(statement.limit(most)).all()
+    statement = statement.where(_behind(0), _heads.seq > 0, _due(now))
+    found = _newest(connection, statement, after, most)
     system = SystemHead.__table__.outerjoin(
         AuditCursor.__table__,
         and_(_cursors.destination == destination, _cursors.stream_id == _system.id),
     )
     own = select(_system.id).select_from(system).where(_system.seq > 0, _due(now))
     own = own.where(or_(_cursors.seq.is_(None), _cursors.seq < _system.seq))
-    streams = [Stream(account_id, account_id) for account_id in found]
+    streams = [Stream(row.account_id, row.account_id) for row in found]
     streams += [Stream(SYSTEM_HEAD_ID, None) for _ in connection.scalars(own)]
     known = {stream.id for stream in streams}
     return streams + [
@@ -62,7 +63,7 @@ def webhooks_behind(
     statement = select(_hooks.id, _hooks.account_id, _hooks.from_seq).select_from(joined)
     on = (_hooks.status == "enabled", _accounts.status == "active")
     statement = statement.where(*on, _behind(_hooks.from_seq), _due(now))
-    newest = connection.execute(statement.where(_newer(after)).limit(most)).all()
+    newest = _newest(connection, statement, after, most)
     again = statement.where(_cursors.not_before <= now).limit(most)
     found = {row.id: row for row in (*newest, *connection.execute(again).all())}
     return [Stream(row.id, row.account_id, row.from_seq) for row in found.values()]
@@ -81,11 +82,19 @@ def _due(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _newer(after: UUID | None) -> ColumnElement[bool]:
-    if after is None:
-        return _heads.account_id.is_not(None)
-    newest = select(_events.account_id).where(_events.id > after).distinct()
-    return _heads.account_id.in_(newest)
+def _newest(connection: Connection, statement: Select[Any], after: UUID | None, most: int) -> Any:
+    """Run a statement about heads, of those accounts alone that have events with a greater id than ``after``.
+
+    Their ids are fetched first: of a sub-select a planner may think that reading every head is cheaper.
+    """
+    if after is not None:
+        ids = select(_events.account_id).where(_events.id > after).distinct().limit(_FEW + 1)
+        accounts = connection.scalars(ids).all()
+        if not accounts:
+            return []
+        if len(accounts) <= _FEW:
+            statement = statement.where(_heads.account_id.in_(accounts))
+    return connection.execute(statement.limit(most)).all()
 
 
 def _put_off(connection: Connection, destination: str, now: datetime, most: int) -> Any:

@@ -195,7 +195,7 @@ class TestJetStream:
         self, house: House, ada: Person, subject: str
     ) -> None:
         projects(ada, 3)
-        to = JetStream(nats_server.URL, subject)
+        to = JetStream(nats_server.url(), subject)
         work(house, to)
 
         stored = nats_server.read(subject)
@@ -212,7 +212,7 @@ class TestJetStream:
     def test_what_is_sent_again_is_stored_once(
         self, house: House, ada: Person, subject: str
     ) -> None:
-        to = JetStream(nats_server.URL, subject)
+        to = JetStream(nats_server.url(), subject)
         work(house, to)
         count = len(nats_server.read(subject))
         assert cursors.rewind(house.database, "nats", [ada.account_id, SYSTEM_HEAD_ID], 0) == 2
@@ -229,21 +229,21 @@ class TestJetStream:
         import nats
 
         async def make() -> None:
-            client = await nats.connect(nats_server.URL)
+            client = await nats.connect(nats_server.url())
             await client.jetstream().add_stream(
                 name=f"own_{subject[:14]}", subjects=[f"{subject}.>"]
             )
             await client.close()
 
         asyncio.run(make())
-        to = JetStream(nats_server.URL, subject)
+        to = JetStream(nats_server.url(), subject)
         work(house, to)
         assert nats_server.read(subject)
 
     def test_while_it_is_away_nothing_is_lost_and_the_order_holds(
         self, house: House, ada: Person, subject: str
     ) -> None:
-        wire = Wire.to(nats_server.URL)
+        wire = Wire.to(nats_server.url())
         to = JetStream(f"nats://127.0.0.1:{wire.port}", subject)
         work(house, to)
         wire.cut()

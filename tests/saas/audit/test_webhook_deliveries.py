@@ -19,7 +19,7 @@ import standardwebhooks
 from sqlalchemy import func, select, update
 
 from saas.actor import system_actor
-from saas.audit import cursors, relay
+from saas.audit import crew, cursors, relay
 from saas.audit.destinations import account_webhooks, posting
 from saas.audit.destinations.account_webhooks import AccountWebhooks
 from saas.columns import utc_now
@@ -472,7 +472,7 @@ class TestAlongside:
             wait_until(lambda: len(quick.got) >= 6)
             assert time.monotonic() - begun < 6
             assert [event["id"] for event in quick.events()[1:]] == ids
-            assert hanging.connections <= relay.OF_ONE_ACCOUNT
+            assert hanging.connections <= crew.OF_ONE_ACCOUNT
             hanging.stop()
 
 
