@@ -56,7 +56,7 @@ bench: $(VENV)/.dev ## Compare with the bare limit, in one run
 # The locks are made by uv, for every platform; hashes make sure that what was tested is what is installed.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-        --extra postgresql --extra mariadb --extra redis --extra server
+        --extra postgresql --extra mariadb --extra redis --extra nats --extra server
 
 lock: ## Renew requirements*.txt within pyproject's bounds (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 1; }

@@ -14,12 +14,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin import console
 from config import log, migrating, settings
+from config.destinations import destination_names
 from config.settings import Settings
 from saas import error_answers, paging, request_body, request_scope, routing
-from saas.audit import refusals
+from saas.audit import lag, refusals
 from saas.database import Database
 from saas.routes import DEV_PAGES, ROUTES
-from saas.security import passwords
+from saas.security import egress, passwords, secret_box
 from saas.security.throttle import Throttle, parse_limit
 from saas.services import house_services, session_services
 
@@ -93,6 +94,10 @@ def _configure_flask(app: flask.Flask, chosen: Settings) -> None:
 def _configure_house(app: flask.Flask, chosen: Settings, serving: bool) -> None:
     passwords.configure(chosen.peppers, chosen.password_cost)
     paging.configure(chosen.secret_key.get_secret_value())
+    keys = (chosen.secret_key, *chosen.secret_key_fallbacks)
+    secret_box.configure([key.get_secret_value() for key in keys])
+    egress.configure(allow_loopback=chosen.webhook_allow_loopback)
+    lag.configure(destination_names(chosen))
     session_services.configure(
         timedelta(hours=chosen.session_hours), timedelta(days=chosen.remember_days)
     )

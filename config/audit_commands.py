@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from config import account_commands, audit_following, command_tools
 from saas import actor, database
-from saas.audit import copies, export, pruning, reading
+from saas.audit import copies, export, lag, pruning, reading
 from saas.audit.events import AuditEvent
 from saas.audit.reading import Chain
 from saas.audit.verify import Report, Verdict
@@ -200,7 +200,8 @@ def prune(account: str | None, dry_run: bool, as_json: bool) -> None:
 
 
 def _slowest(account_id: UUID) -> int | None:
-    return None
+    with database.looking_across("audit prune: what has every destination got?") as connection:
+        return lag.slowest_seq(connection, account_id)
 
 
 def _with_retention(only: UUID | None) -> list[Any]:

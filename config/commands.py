@@ -11,6 +11,7 @@ from config import (
     audit_commands,
     database_commands,
     house_commands,
+    relay_commands,
     worker_commands,
 )
 from saas import database
@@ -25,6 +26,7 @@ def init_app(app: flask.Flask) -> None:
         database_commands.db,
         worker_commands.worker,
         worker_commands.permissions,
+        relay_commands.commands,
         account_commands.accounts,
         audit_commands.audit,
         account_commands.shell_in,

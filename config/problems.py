@@ -3,6 +3,7 @@
 `settings.load` refuses to start on these; `flask check` prints them.
 """
 
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.engine import make_url
 
+from saas.security import signing
+
 if TYPE_CHECKING:
     from config.settings import Settings
 
@@ -18,6 +21,9 @@ SECRET_LENGTH = 32  # characters: 128 bits even if each holds only four (OWASP A
 SECRET_VARIETY = 10  # different characters: "aaaa…" is long and worth nothing
 BCRYPT_COST = 12  # the least outside tests: about a quarter of a second
 LOOPBACK = ("localhost", "127.0.0.1")
+_NEW_SIGNER = (
+    "python3 -c \"import base64, os; print('whsec_' + base64.b64encode(os.urandom(32)).decode())\""
+)
 _NEW = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
@@ -72,9 +78,22 @@ def _combinations(settings: "Settings") -> Iterator[Problem]:
         if make_url(getattr(settings, name)).get_backend_name() != settings.dialect:
             what = "is another kind of database than DATABASE_URL."
             yield Problem(name.upper(), what, "Give the same database, as another role.")
+    yield from _destinations(settings)
     if settings.database_pooler == "transaction" and settings.dialect != "postgresql":
         what = "is transaction, but DATABASE_URL is not PostgreSQL."
         yield Problem("DATABASE_POOLER", what, "Leave it out.")
+
+
+def _destinations(settings: "Settings") -> Iterator[Problem]:
+    """Where audit events are pushed to."""
+    if settings.audit_webhook_url and not signing.is_secret(
+        settings.audit_webhook_secret.get_secret_value()
+    ):
+        what = "is not whsec_ and the base64 of 24 to 64 bytes, and AUDIT_WEBHOOK_URL is set."
+        yield Problem("AUDIT_WEBHOOK_SECRET", what, f"Make one: {_NEW_SIGNER}")
+    if settings.nats_url and importlib.util.find_spec("nats") is None:
+        what = "is set, but the nats-py package is not installed."
+        yield Problem("NATS_URL", what, "Install it: pip install nats-py")
 
 
 def _secrets(settings: "Settings") -> Iterator[Problem]:
@@ -105,6 +124,9 @@ def _address(settings: "Settings") -> Iterator[Problem]:
     """How the world reaches us, and what it must not see."""
     if settings.flask_debug:
         yield Problem("FLASK_DEBUG", "is on, which shows tracebacks to strangers.", "Leave it out.")
+    if settings.webhook_allow_loopback:
+        what = "is on, which lets any account have this machine's own services called."
+        yield Problem("WEBHOOK_ALLOW_LOOPBACK", what, "Leave it out.")
     parts = urlsplit(settings.base_url)
     reachable = parts.scheme == "https" and parts.hostname not in (None, *LOOPBACK)
     if not reachable:

@@ -91,6 +91,17 @@ class Settings(BaseSettings):
         pattern=r"^[^\s.*>]+(\.[^\s.*>]+)*$",
         description="The JetStream subject of audit events.",
     )
+    audit_webhook_url: Annotated[str, url_of("https", "http")] | None = Field(
+        None,
+        repr=False,
+        description="https://… gets every audit event, signed; it may be internal.",
+    )
+    audit_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Signs them: whsec_ and 24 to 64 random bytes in base64."
+    )
+    webhook_allow_loopback: Flag = Field(
+        False, description="1 lets accounts name 127.0.0.1 in webhooks; never in production."
+    )
     mail_url: Annotated[str, url_of("smtp", "smtps")] | None = Field(
         None, repr=False, description="smtp://user:password@host:587; else files in VAR_DIR/mail."
     )

@@ -26,7 +26,7 @@ from tenants import enter_account
 @click.option("--once", is_flag=True, help="Do what is due and stop.")
 @with_appcontext
 def worker(once: bool) -> None:
-    """Deliver what waits in the outbox; any number of workers may run. SIGTERM finishes the piece at hand."""
+    """Deliver what waits in the outbox, and audit events; any number may run. SIGTERM finishes the piece at hand."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

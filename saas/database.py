@@ -232,6 +232,24 @@ def _open_across(stack: ExitStack, reason: str) -> Connection:
     return _past_stale(engine, lambda: stack.enter_context(across_accounts(engine, reason)))
 
 
+@contextmanager
+def writing_as_system(database: Database) -> Iterator[Connection]:
+    """Open a writing transaction of the system engine, for global tables alone; commits at the end of the block.
+
+    Raises DatabaseAwayError where none can be had.
+    """
+    connection = _begin(database.system_engine)
+    try:
+        yield connection
+        connection.commit()
+    except DBAPIError as error:
+        if is_away(error):
+            raise errors.DatabaseAwayError from error
+        raise
+    finally:
+        connection.close()
+
+
 def check_role(engine: Engine) -> None:
     """Raise UnsafeDatabaseRoleError when the role of an engine could pass the policies by (PostgreSQL)."""
     # The guard refuses what this has to ask of the catalogue, and rightly so: a connection of its own, without it.

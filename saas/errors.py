@@ -208,6 +208,13 @@ class AlreadyMemberError(ProductError):
     message = "This person is a member of the account already."
 
 
+class TooManyWebhooksError(ProductError):
+    """The account has as many webhooks as an account may have."""
+
+    internal_error_code = 40908
+    message = "An account has at most 20 webhooks. Delete one that is no longer needed."
+
+
 class LinkGoneError(ProductError):
     """Tells in words why a link, an invitation or an offer no longer works."""
 

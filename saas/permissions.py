@@ -47,6 +47,19 @@ class Permission(StrEnum):
     USER_REMOVE = ("user:remove", "Remove people from the account.")
     USER_SUSPEND = ("user:suspend", "Suspend people and let them back in.")
     USER_UPDATE = ("user:update", "Change people's usernames.")
+    WEBHOOK_CREATE = (
+        "webhook:create",
+        "Have audit events sent to an address; needs audit:read too.",
+    )
+    WEBHOOK_DELETE = ("webhook:delete", "Delete webhooks for good.")
+    WEBHOOK_READ = (
+        "webhook:read",
+        "See webhooks and what came of their deliveries, never their secrets.",
+    )
+    WEBHOOK_UPDATE = (
+        "webhook:update",
+        "Change, test, enable and disable webhooks, and renew their secrets.",
+    )
 
 
 BY_NAME = {permission.value: permission for permission in Permission}

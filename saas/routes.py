@@ -27,6 +27,7 @@ from saas.schemas import invitation_schemas as invitations
 from saas.schemas import project_schemas as projects
 from saas.schemas import role_schemas as roles
 from saas.schemas import user_schemas as users
+from saas.schemas import webhook_schemas as webhooks
 from saas.schemas.list_schemas import ListIn
 from saas.views import (
     account_views,
@@ -38,6 +39,7 @@ from saas.views import (
     role_views,
     session_views,
     user_views,
+    webhook_views,
 )
 
 _SIGN_IN_ERRORS = (
@@ -152,6 +154,23 @@ API = (
           query=audit.VerifyEventsIn, answer=audit.VerificationOut),
     Route("GET", "/api/audit-events/<event_id>", audit_views.read_event, Permission.AUDIT_READ,
           answer=audit.AuditEventOut),
+    # Webhooks
+    Route("GET", "/api/webhooks", webhook_views.list_webhooks, Permission.WEBHOOK_READ, query=ListIn,
+          answer=webhooks.WebhookOut, many=True),
+    Route("POST", "/api/webhooks", webhook_views.create_webhook, Permission.WEBHOOK_CREATE,
+          body=webhooks.CreateWebhookIn, answer=webhooks.NewWebhookOut, status=201,
+          errors=(errors.TooManyWebhooksError,)),
+    Route("GET", "/api/webhooks/<webhook_id>", webhook_views.read_webhook, Permission.WEBHOOK_READ,
+          answer=webhooks.WebhookOut),
+    Route("PATCH", "/api/webhooks/<webhook_id>", webhook_views.update_webhook, Permission.WEBHOOK_UPDATE,
+          body=webhooks.UpdateWebhookIn, answer=webhooks.WebhookOut),
+    Route("DELETE", "/api/webhooks/<webhook_id>", webhook_views.delete_webhook, Permission.WEBHOOK_DELETE),
+    Route("POST", "/api/webhooks/<webhook_id>/test", webhook_views.test_webhook, Permission.WEBHOOK_UPDATE,
+          status=202),
+    Route("POST", "/api/webhooks/<webhook_id>/rotate-secret", webhook_views.rotate_secret, Permission.WEBHOOK_UPDATE,
+          answer=webhooks.NewSecretOut),
+    Route("GET", "/api/webhooks/<webhook_id>/deliveries", webhook_views.list_deliveries, Permission.WEBHOOK_READ,
+          query=ListIn, answer=webhooks.DeliveryOut, many=True),
     # Projects, the example resource
     Route("GET", "/api/projects", project_views.list_projects, Permission.PROJECT_READ,
           query=ListIn,

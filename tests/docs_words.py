@@ -97,7 +97,8 @@ def _wrong_words(line: str, words: list[str], command: Any) -> Iterator[str]:
     places = sum(isinstance(each, click.Argument) for each in command.params)
     if len([word for word in words if not word.startswith("-")]) > places:
         yield f"{line}: more arguments than it takes"
-    yield from (f"{line}: no option {w}" for w in words if w.startswith("-") and w not in options)
+    given = [word.partition("=")[0] for word in words if word.startswith("-")]  # --to=0
+    yield from (f"{line}: no option {each}" for each in given if each not in options)
 
 
 def wrong_settings(text: str) -> Iterator[str]:

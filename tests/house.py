@@ -72,6 +72,7 @@ def settings_for(urls: databases.Urls, directory: Path, **more: object) -> Setti
         "throttle_register": MANY,
         "audit_refusals": MANY,
         "log_format": "json",
+        "webhook_allow_loopback": True,
     }
     return settings.load(**(chosen | more))
 

@@ -6,6 +6,7 @@ import selectors
 import socket
 from contextlib import closing, suppress
 from threading import Thread
+from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
@@ -15,13 +16,19 @@ _DEFAULT_PORTS = {"postgresql": 5432, "mariadb": 3306}
 class Relay:
     """Listens on a port of loopback and passes every byte on to the server behind a database URL."""
 
-    def __init__(self, url: str) -> None:
-        self._target = _target(url)
+    def __init__(self, url: str, target: tuple[str, int] | None = None) -> None:
+        self._target = target or _target(url)
         self._listening: list[socket.socket] = []
         self._open: list[socket.socket] = []
         self._threads: list[Thread] = []
         self.port = 0
         self.restore()
+
+    @classmethod
+    def to(cls, url: str) -> Relay:
+        """A relay in front of any server, whose URL names host and port."""
+        parts = urlsplit(url)
+        return cls(url, (parts.hostname or "127.0.0.1", parts.port or 0))
 
     def url(self, original: str) -> str:
         """The same database and role, through this relay."""

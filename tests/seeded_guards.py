@@ -21,6 +21,7 @@ from saas.services import (
     role_services,
     session_services,
     user_services,
+    webhook_services,
 )
 
 
@@ -165,6 +166,18 @@ GUARDS = {
     "an invitation gives no more than its sender holds now": Guard(
         invitation_services, "_inviter", "Permission.USER_INVITE not in held", "False",
         attack="accepting_from_a_demoted_sender",
+    ),
+    "who has the log sent can read it": Guard(
+        webhook_services, "_require_reader", "require(actor, Permission.AUDIT_READ)", "pass",
+        ("POST /api/webhooks [–]",),
+    ),
+    "who sends the log elsewhere can read it": Guard(
+        webhook_services, "_require_reader", "require(actor, Permission.AUDIT_READ)", "pass",
+        attack="pointing_a_webhook_elsewhere_without_reading_the_log",
+    ),
+    "a webhook leads to a public address": Guard(
+        webhook_services, "_check_url", "egress.check_url(url)", "pass",
+        attack="saving_a_webhook_to_the_metadata_service",
     ),
     "a link by mail is used once": Guard(
         mail_token_services, "_find", "row.used_at is not None", "False", attack="resetting_twice",

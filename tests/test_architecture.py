@@ -26,15 +26,24 @@ LOOKS_ACROSS = {
     "config/account_commands.py find_account": "the command line names accounts by id or name",
     "config/account_commands.py list_accounts": "the operator's list",
     "config/audit_commands.py _chains": "every chain there is, to verify or export it",
+    "config/audit_commands.py _slowest": "pruning waits for every destination",
     "config/audit_commands.py _with_retention": "whose events are kept how long",
     "config/audit_following.py _read_heads": "which chains have news for a pipe",
     "saas/audit/reading.py across": "verify, export and tail read any chain",
+    "config/relay_commands.py _failing": "which destinations fail, for the operator",
+    "config/relay_commands.py _streams": "a destination is rewound in all accounts at once",
+    "saas/audit/destinations/account_webhooks.py open_webhook": "the app's role reads no secrets",
+    "saas/audit/destinations/account_webhooks.py send_test": "a worker is in no account",
+    "saas/audit/lag.py lag": "how far behind, over all accounts",
+    "saas/audit/relay.py _through": "the events of whichever account has its turn",
+    "saas/audit/relay.py look": "which accounts have new events",
     "saas/database.py _open_across": "the one door that the product uses: looking_across",
     "saas/services/house_services.py unreadiness": "the schema version belongs to nobody",
     "saas/services/identity_services.py confirm_password": "the app's role reads no hashes",
     "saas/services/identity_services.py find_identity": "who signs in is in no account yet",
     "saas/services/identity_services.py list_seats": "a person's own seats in all accounts",
     "saas/services/mail_token_services.py _find": "whoever holds a link from a mail is in no account",
+    "saas/services/webhook_services.py _sealed_now": "the app's role reads no secrets of webhooks",
     "saas/services/session_services.py end_session": "an own session may be in another account",
 }
 # Raw SQL and engines: what the statement guard cannot judge stands in few places.
@@ -101,6 +110,7 @@ ASKS_NO_PERMISSION = {
     "user_services.restore_user": "require(USER_SUSPEND), in _set_status",
     "user_services.seat": "inside a unit of work whose service has asked",
     "user_services.suspend_user": "require(USER_SUSPEND), in _set_status",
+    "webhook_services.seal_of": "makes a value",
 }
 # Permissions that change something, and the events that tell of it.
 EVENTS_OF = {
@@ -127,6 +137,15 @@ EVENTS_OF = {
     Permission.USER_REMOVE: {AuditEvent.USER_REMOVED},
     Permission.USER_SUSPEND: {AuditEvent.USER_RESTORED, AuditEvent.USER_SUSPENDED},
     Permission.USER_UPDATE: {AuditEvent.USER_UPDATED},
+    Permission.WEBHOOK_CREATE: {AuditEvent.WEBHOOK_CREATED},
+    Permission.WEBHOOK_DELETE: {AuditEvent.WEBHOOK_DELETED},
+    Permission.WEBHOOK_UPDATE: {
+        AuditEvent.WEBHOOK_DISABLED,
+        AuditEvent.WEBHOOK_ENABLED,
+        AuditEvent.WEBHOOK_SECRET_ROTATED,
+        AuditEvent.WEBHOOK_TESTED,
+        AuditEvent.WEBHOOK_UPDATED,
+    },
 }
 
 

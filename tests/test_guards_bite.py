@@ -10,7 +10,7 @@ import pytest
 
 from config import application
 from saas import errors
-from saas.services import role_services
+from saas.services import role_services, webhook_services
 from saas.testing import matrix
 from tenants import enter_account
 from tests import acts, mail, people
@@ -70,6 +70,26 @@ def closing_with_a_wrong_password(lite: House) -> None:
     assert ada.post("/api/account/close", {"password": "not the right one"}).status_code == 422
 
 
+def pointing_a_webhook_elsewhere_without_reading_the_log(lite: House) -> None:
+    team = people.team(lite)
+    body = {"url": "https://hooks.example.com/a"}
+    hook = acts.done(team.ada.post("/api/webhooks", body), 201)
+    acts.give(team.ada, team.cleo, "keeper", "webhook:update")
+    for change in ({"url": "https://evil.example.com/"}, {"actions": None}):
+        assert team.cleo.patch(f"/api/webhooks/{hook['id']}", change).status_code == 403
+
+
+def saving_a_webhook_to_the_metadata_service(lite: House) -> None:
+    ada = people.register(lite, "ada")
+    refused = False
+    with lite.in_use(), enter_account(ada.account_id):
+        try:
+            webhook_services.create_webhook(ada.actor(), url="https://169.254.169.254/latest")
+        except errors.ValidationFailedError:
+            refused = True
+    assert refused
+
+
 def accepting_with_a_made_up_token(lite: House) -> None:
     ada = people.register(lite, "ada")
     acts.invite(ada, people.fresh_email("dora"), "viewer")
@@ -126,6 +146,8 @@ ATTACKS: dict[str, Attack] = {
         accepting_as_somebody_else,
         accepting_from_a_demoted_sender,
         resetting_twice,
+        pointing_a_webhook_elsewhere_without_reading_the_log,
+        saving_a_webhook_to_the_metadata_service,
     )
 }
 

@@ -67,6 +67,14 @@ GET    /api/audit-events                                 audit:read
 GET    /api/audit-events/export                          audit:export
 GET    /api/audit-events/verify                          audit:read
 GET    /api/audit-events/<event_id>                      audit:read
+GET    /api/webhooks                                     webhook:read
+POST   /api/webhooks                                     webhook:create
+GET    /api/webhooks/<webhook_id>                        webhook:read
+PATCH  /api/webhooks/<webhook_id>                        webhook:update
+DELETE /api/webhooks/<webhook_id>                        webhook:delete
+POST   /api/webhooks/<webhook_id>/test                   webhook:update
+POST   /api/webhooks/<webhook_id>/rotate-secret          webhook:update
+GET    /api/webhooks/<webhook_id>/deliveries             webhook:read
 GET    /api/projects                                     project:read
 POST   /api/projects                                     project:create
 GET    /api/projects/<project_id>                        project:read

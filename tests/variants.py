@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from config import application
+from config.destinations import destination_names
 from saas import paging
-from saas.security import passwords
+from saas.audit import lag
+from saas.security import egress, passwords, secret_box
 from saas.services import session_services
 from tests.house import House, settings_for
 
@@ -18,6 +20,7 @@ PRODUCTION = {
     "base_url": "https://app.example.com",
     "trusted_hosts": "app.example.com",
     "password_cost": 12,
+    "webhook_allow_loopback": False,
 }
 
 
@@ -42,6 +45,9 @@ def _put_back(house: House) -> None:
     given = house.settings
     passwords.configure(given.peppers, given.password_cost)
     paging.configure(given.secret_key.get_secret_value())
+    secret_box.configure([given.secret_key.get_secret_value()])
+    egress.configure(allow_loopback=given.webhook_allow_loopback)
+    lag.configure(destination_names(given))
     session_services.configure(
         timedelta(hours=given.session_hours), timedelta(days=given.remember_days)
     )

@@ -91,6 +91,13 @@ class PruningData(EventData):
     before: str
 
 
+class WebhookData(EventData):
+    """Where a webhook sends to (scheme and host alone), and which actions; null for all."""
+
+    place: str
+    actions: list[str] | None
+
+
 class AuditEvent(StrEnum):
     """Name, kind (c r u d x), chain (account or system), tables accounted for, data model, outcome."""
 
@@ -218,6 +225,13 @@ class AuditEvent(StrEnum):
     USER_SUSPENDED = ("user.suspended", "u", "account", ("users", "sessions", "accounts"))
     USER_UPDATED = ("user.updated", "u", "account", ("users",))
     VISITOR_DENIED = ("visitor.denied", "x", "system", (), DenialData, "denied")
+    WEBHOOK_CREATED = ("webhook.created", "c", "account", ("webhooks",), WebhookData)
+    WEBHOOK_DELETED = ("webhook.deleted", "d", "account", ("webhooks",))
+    WEBHOOK_DISABLED = ("webhook.disabled", "u", "account", ("webhooks",))
+    WEBHOOK_ENABLED = ("webhook.enabled", "u", "account", ("webhooks",))
+    WEBHOOK_SECRET_ROTATED = ("webhook.secret_rotated", "u", "account", ("webhooks",))
+    WEBHOOK_TESTED = ("webhook.tested", "x", "account", ("webhooks",))
+    WEBHOOK_UPDATED = ("webhook.updated", "u", "account", ("webhooks",), WebhookData)
 
 
 LOG_TABLES = frozenset({"audit_events", "system_events"})  # only ever added to
@@ -233,6 +247,9 @@ NOT_AUDITED: dict[str, tuple[frozenset[str] | None, str]] = {
     "system_heads": (None, "the log itself"),
     "sessions": (frozenset({"last_seen_at"}), "a trace of use, written at most once a minute"),
     "users": (frozenset({"last_used_at"}), "a trace of use, written at sign-in"),
+    "audit_cursors": (None, "how far the log has been delivered, not a change of its own"),
+    "webhook_deliveries": (None, "a trace of deliveries; each would make an event to deliver"),
+    "webhooks": (frozenset({"failing_since"}), "a trace of deliveries, written by the worker"),
 }
 
 

@@ -10,6 +10,7 @@ from saas.models.invitations import Invitation, InvitationRole, OwnershipOffer
 from saas.models.outbox import OutboxItem
 from saas.models.projects import Project
 from saas.models.roles import Role, UserRole
+from saas.models.webhooks import AuditCursor, Webhook, WebhookDelivery
 from tenants import GlobalTable, Ownership
 
 OWNERSHIP = Ownership(
@@ -32,6 +33,9 @@ OWNERSHIP = Ownership(
         "system_events": GlobalTable(
             "what happens before or outside every account; the app role can only insert"
         ),
+        "audit_cursors": GlobalTable(
+            "how far each destination has got, for workers of no account; not for the app role at all"
+        ),
         "system_heads": GlobalTable("the one head of the chain of system events", keys=("id",)),
     },
 )
@@ -40,6 +44,7 @@ __all__ = [
     "OWNERSHIP",
     "Account",
     "ApiKey",
+    "AuditCursor",
     "AuditEventRow",
     "AuditHead",
     "Base",
@@ -59,4 +64,6 @@ __all__ = [
     "User",
     "UserRole",
     "UserSession",
+    "Webhook",
+    "WebhookDelivery",
 ]

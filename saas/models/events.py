@@ -60,6 +60,8 @@ class AuditEventRow(TenantOwned, Identified, EventColumns, Base):
             Index(None, "account_id", "action", "seq"),
             Index(None, "account_id", "actor_id", "seq"),
             Index(None, "account_id", "target_id", "seq"),
+            # Only ever appended to, ids being made in the order of time: the relay asks it which accounts are new.
+            Index(None, "id", "account_id"),
             {"info": {"app": ("SELECT", "INSERT")}},
         )
 

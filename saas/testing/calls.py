@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
+from uuid import UUID
 
 from saas import routing
 from saas.testing.lines import Line
@@ -33,13 +35,19 @@ class Answer:
         return self.status, self.text, self.headers
 
 
+def address(line: Line, ids: Mapping[str, UUID]) -> str:
+    """Return the path of a route with its ids filled in."""
+    path = line.route.path
+    for name, each in ids.items():
+        path = path.replace(f"<{name}>", str(each))
+    return path
+
+
 def call(
     world: World, line: Line, caller: Caller, target: Target, *, service_alone: bool = False
 ) -> Answer:
     """Call a route. ``service_alone``: the wrapper asks no permission, so that the service has to."""
-    path = line.route.path
-    for name, each in target.ids.items():
-        path = path.replace(f"<{name}>", str(each))
+    path = address(line, target.ids)
     body: dict[str, Any] = {}
     if line.form:
         body["data"] = {k: _form_value(v) for k, v in (target.body or {}).items() if v is not False}

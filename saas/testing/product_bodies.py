@@ -9,10 +9,10 @@ from sqlalchemy import select
 from saas.models import OutboxItem
 from saas.pages import form_schemas
 from saas.permissions import Permission
-from saas.schemas import account_schemas, invitation_schemas
+from saas.schemas import account_schemas, invitation_schemas, webhook_schemas
 from saas.services import account_services, invitation_services, mail_token_services
 from saas.testing.places import PASSWORD, Place
-from saas.testing.product_objects import role
+from saas.testing.product_objects import make_room_for_a_webhook, role
 from saas.testing.registry import body, deviation, form, leave_out, query
 
 _ITEMS = OutboxItem.__table__.c
@@ -45,6 +45,26 @@ deviation(
     principals=("key",),
     reason="An invitation is for a person, who is signed in with the invited address or not at all.",
 )  # fmt: skip
+
+
+deviation(
+    "403", "POST /api/webhooks", principals=("only it", "key"),
+    reason="Who has the log sent somewhere must be able to read it: audit:read is asked for as well.",
+)  # fmt: skip
+
+
+@body(webhook_schemas.CreateWebhookIn)
+def webhook(place: Place) -> dict[str, Any]:
+    """To a name that is public, which nobody looks up until a worker runs."""
+    with place.site.entered():
+        make_room_for_a_webhook(place)
+    return {"url": f"https://hooks.example.com/{place.word()}"}
+
+
+@body(webhook_schemas.UpdateWebhookIn)
+def webhook_update(place: Place) -> dict[str, Any]:
+    """What sends nothing more, and so asks for nothing more."""
+    return {"description": place.word()}
 
 
 @body(account_schemas.LoginIn)

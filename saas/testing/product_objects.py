@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
+from saas import database
 from saas.actor import Actor
+from saas.models import WebhookDelivery
 from saas.permissions import Permission
 from saas.services import (
     account_services,
@@ -15,6 +19,7 @@ from saas.services import (
     project_services,
     role_services,
     user_services,
+    webhook_services,
 )
 from saas.testing.places import Place
 from saas.testing.registry import factory
@@ -110,6 +115,34 @@ def key_of_an_owner(place: Place) -> UUID:
     """A key whose maker owns the account."""
     made = api_key_services.create_api_key(place.owner, name=place.word(), permissions=[])
     return made.model.id
+
+
+@factory("webhook_id")
+def webhook(place: Place) -> UUID:
+    """A webhook to a name that is public; there is room for it, since the oldest goes."""
+    make_room_for_a_webhook(place)
+    url = f"https://hooks.example.com/{place.word()}"
+    return webhook_services.create_webhook(place.owner, url=url).model.id
+
+
+@factory("webhook_id", route="GET /api/webhooks/<webhook_id>/deliveries")
+def delivered_webhook(place: Place) -> UUID:
+    """A webhook with two attempts, as a worker leaves them."""
+    webhook_id = webhook(place)
+    tried = {"seq": 1, "action": "project.created", "attempt": 1, "duration_ms": 1}
+    with database.unit_of_work() as unit:
+        for _ in range(2):
+            attempt = WebhookDelivery(webhook_id=webhook_id, event_id=uuid7(), **tried)
+            attempt.error = place.word()
+            unit.session.add(attempt)
+    return webhook_id
+
+
+def make_room_for_a_webhook(place: Place) -> None:
+    """Delete the oldest webhook of an account that has as many as it may have but one."""
+    there = webhook_services.list_webhooks(place.owner, limit=webhook_services.MOST).items
+    if len(there) >= webhook_services.MOST - 1:
+        webhook_services.delete_webhook(place.owner, webhook_id=there[-1].id)
 
 
 @factory("event_id")

@@ -125,6 +125,8 @@ def expect(row: Row, principal: str, caller: Caller, world: World) -> str | None
         return door if door == "403" else None
     if door is not None:
         return door
+    if row.kind == "cursor" and row.line.path_ids and caller.site not in (None, world.home):
+        return "404"  # to them whatever the list belongs to is not there, whatever the cursor
     if row.kind in ("unknown", "cursor"):
         return (
             "422" if not row.line.page or principal == "owner" else None

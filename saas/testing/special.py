@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from saas.testing.calls import Answer, call, leaks
+from saas.testing.calls import Answer, address, call, leaks
 from saas.testing.outcome import UNSPECIFIED, Cell
 from saas.testing.registry import REGISTRY, NotDeclaredError
 from saas.testing.rows import DONE, Row, expect
@@ -36,10 +36,9 @@ def foreign_cursor(this: Run, row: Row) -> dict[str, str]:
     foreign = this.world.foreign
     theirs = this.world.person(foreign, foreign.founder)
     client = this.world.app.test_client(use_cookies=False)
+    path = address(row.line, this.targets.in_foreign(row.line))
     for _ in range(3):  # a plant makes one at least, and two make a second page
-        listed = client.get(
-            row.line.route.path, query_string={"limit": "1"}, headers=theirs.headers
-        )
+        listed = client.get(path, query_string={"limit": "1"}, headers=theirs.headers)
         cursor = listed.get_json().get("next_cursor")
         if cursor is not None:
             return {"cursor": cursor}

@@ -67,6 +67,12 @@ class Targets:
             body |= self._stowaways(line)
         return Target(ids, body)
 
+    def in_foreign(self, line: Line) -> dict[str, UUID]:
+        """Return ids for the path of a line, of objects in the foreign account."""
+        foreign = self._world.foreign
+        theirs = self._world.person(foreign, foreign.founder)
+        return self._ids(line, foreign, theirs, "own", new=False)
+
     def forget(self) -> None:
         """Use no object again: there are new accounts."""
         self._kept = {}
@@ -114,10 +120,10 @@ class Targets:
         """Return ids of the foreign account, or of nothing at all."""
         if row.kind == "missing":
             return {name: uuid7() for name in together}
+        if row.where == "path":
+            return self.in_foreign(row.line)
         foreign = self._world.foreign
         theirs = self._world.person(foreign, foreign.founder)
-        if row.where == "path":
-            return self._ids(row.line, foreign, theirs, "own", new=False)
         names = {name: (factory_name(name),) for name in together}
         return {
             n: self._object(each, row.line, foreign, theirs, "own", new=False)[0]

@@ -23,7 +23,7 @@ from saas import errors, outbox
 from saas.columns import utc_now
 from saas.mail import messages
 from saas.models import OutboxItem
-from saas.services import mail_token_services
+from saas.services import mail_token_services, webhook_services
 from tests import databases, mail
 from tests.house import House, Street
 from tests.notes import note
@@ -85,6 +85,7 @@ class TestRunning:
         assert worker.handlers(lite.settings).keys() == {
             messages.TOPIC,
             mail_token_services.FORGOT,
+            webhook_services.TEST,
         }
 
     def test_mail_goes_into_files_or_where_the_setting_says(

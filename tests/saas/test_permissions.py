@@ -28,6 +28,7 @@ from saas.services import (
     project_services,
     role_services,
     user_services,
+    webhook_services,
 )
 from tenants import enter_account
 from tests.house import House
@@ -52,6 +53,10 @@ ADMINISTER = {
     "user:remove",
     "user:suspend",
     "user:update",
+    "webhook:create",
+    "webhook:delete",
+    "webhook:read",
+    "webhook:update",
 }
 # What each system role gives, written out: a change of the code shows as a difference here.
 TEMPLATES = {
@@ -212,6 +217,25 @@ SERVICES: list[tuple[Any, Permission, dict[str, Any]]] = [
     ),
     (user_services.suspend_user, Permission.USER_SUSPEND, {"user_id": ID}),
     (user_services.restore_user, Permission.USER_SUSPEND, {"user_id": ID}),
+    (webhook_services.list_webhooks, Permission.WEBHOOK_READ, {}),
+    (webhook_services.read_webhook, Permission.WEBHOOK_READ, {"webhook_id": ID}),
+    (webhook_services.list_deliveries, Permission.WEBHOOK_READ, {"webhook_id": ID}),
+    (webhook_services.create_webhook, Permission.WEBHOOK_CREATE, {"url": "https://example.com"}),
+    (webhook_services.create_webhook, Permission.AUDIT_READ, {"url": "https://example.com"}),
+    (webhook_services.update_webhook, Permission.WEBHOOK_UPDATE, {"webhook_id": ID, "changes": {}}),
+    (
+        webhook_services.update_webhook,
+        Permission.AUDIT_READ,
+        {"webhook_id": ID, "changes": {"url": "https://example.com"}},
+    ),
+    (
+        webhook_services.disable_failing,
+        Permission.WEBHOOK_UPDATE,
+        {"webhook_id": ID, "reason": "x"},
+    ),
+    (webhook_services.test_webhook, Permission.WEBHOOK_UPDATE, {"webhook_id": ID}),
+    (webhook_services.rotate_secret, Permission.WEBHOOK_UPDATE, {"webhook_id": ID}),
+    (webhook_services.delete_webhook, Permission.WEBHOOK_DELETE, {"webhook_id": ID}),
     (user_services.update_user, Permission.USER_UPDATE, {"user_id": ID, "username": "x"}),
     (user_services.remove_user, Permission.USER_REMOVE, {"user_id": ID}),
     (user_services.explain_user, Permission.USER_READ, {"user_id": ID}),

@@ -33,6 +33,7 @@ ENDS_OR_ASKS = {
 ASKS_FOR_WHAT_IS_NOT_MADE_UP = {
     *("/api/email/verify", "/api/password/reset", "/api/invitations/accept", "/api/account/close"),
     *("/api/account/leave", "/api/account/ownership-offers"),
+    "/api/webhooks",  # a public address is asked for
 }
 ASKS_FOR_IDS = {("POST", "/api/invitations")}
 

@@ -15,6 +15,11 @@ from tests import acts, mail
 from tests.house import House
 from tests.people import PASSWORD, Person, add, fresh_email, register, sign_in
 
+WEBHOOK = {"url": "https://hooks.example.com/a"}
+WEBHOOK_ACTS = (
+    *("update webhook", "disable webhook", "enable webhook", "test webhook", "rotate secret"),
+    "delete webhook",
+)
 NEW_PASSWORD = "quite another phrase 5"
 
 
@@ -55,7 +60,15 @@ class Stage:
             "remove user": self.add_somebody,
             "accept ownership": self.offer,
             "close account": lambda: sign_in(self.house, zoe),
+            **dict.fromkeys(WEBHOOK_ACTS, self.make_webhook),
+            "enable webhook": lambda: (self.make_webhook(), self.hook("patch", status="disabled")),
         }
+
+    def make_webhook(self) -> None:
+        self.id = acts.done(self.ada.post("/api/webhooks", WEBHOOK), 201)["id"]
+
+    def hook(self, method: str, path: str = "", **body: Any) -> Any:
+        return self.ada.client.open(f"/api/webhooks/{self.id}{path}", method=method, json=body)
 
     def ask_for_confirmation(self) -> None:
         acts.done(self.ada.post("/api/email/verification"))
@@ -144,6 +157,7 @@ class Stage:
             "export events": lambda: ada.get("/api/audit-events/export"),
             **self.acts_by_mail(),
             **self.acts_upon_people(),
+            **self.acts_upon_webhooks(),
             "change password": self.change_password,
             "rehash password": self.rehash,
             "change email": lambda: ada.post(
@@ -205,6 +219,18 @@ class Stage:
             "offer ownership": lambda: ada.post(
                 "/api/account/ownership-offers", {"user_id": str(self.zoe.user_id)}
             ),
+        }
+
+    def acts_upon_webhooks(self) -> dict[str, Callable[[], Any]]:
+        """Where the log is sent."""
+        return {
+            "create webhook": lambda: self.ada.post("/api/webhooks", WEBHOOK),
+            "update webhook": lambda: self.hook("patch", actions=["project.created"]),
+            "disable webhook": lambda: self.hook("patch", status="disabled"),
+            "enable webhook": lambda: self.hook("patch", status="enabled"),
+            "test webhook": lambda: self.hook("post", "/test"),
+            "rotate secret": lambda: self.hook("post", "/rotate-secret"),
+            "delete webhook": lambda: self.hook("delete"),
         }
 
     def add_user(self) -> None:

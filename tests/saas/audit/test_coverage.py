@@ -91,6 +91,12 @@ SITES: dict[tuple[str, str, int], tuple[str, set[str]]] = {
     ("user_services", "update_user", 0): ("update user", {"users"}),
     ("user_services", "_end_seat", 0): ("remove user", {"users", "users_x_roles"}),
     ("user_services", "_add_identity", 0): ("add user", {"identities"}),
+    ("webhook_services", "create_webhook", 0): ("create webhook", {"webhooks"}),
+    ("webhook_services", "delete_webhook", 0): ("delete webhook", {"webhooks"}),
+    ("webhook_services", "test_webhook", 0): ("test webhook", {"webhooks"}),
+    ("webhook_services", "rotate_secret", 0): ("rotate secret", {"webhooks"}),
+    ("webhook_services", "_switch", 0): ("disable webhook", {"webhooks"}),
+    ("webhook_services", "_apply", 0): ("update webhook", {"webhooks"}),
     ("user_services", "add_user", 0): ("add user", {"users", "users_x_roles"}),
 }
 
