@@ -38,6 +38,12 @@ def create_app(given: Settings | None = None, *, serving: bool = True) -> flask.
     app.request_class = request_body.Request
     _configure_flask(app, chosen)
     _configure_house(app, chosen, serving)
+    if chosen.metrics and serving:
+        from saas import (
+            metrics,
+        )  # as late as this: flask serve says first where processes share their figures
+
+        metrics.init_app(app, log.on_lost)
     request_scope.init_app(app, LoginManager(app, add_context_processor=False))
     error_answers.init_app(app)
     mail_is_read_here = app.extensions["mail_directory"] is not None

@@ -10,11 +10,14 @@ from typing import Any
 
 import click
 import flask
+import structlog
 
+from config import log
 from config.migration_locks import MigrationError
 from config.settings import Settings
 from saas import context, database, errors
 
+_log = structlog.get_logger("command")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
@@ -46,6 +49,20 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             raise click.ClickException(str(error)) from error
 
     return run
+
+
+def log_to_output() -> None:
+    """In production, send the log of a command that works and prints no data to standard output, as servers do."""
+    if settings().production:
+        log.configure(settings().log_format)
+
+
+def say(text: str, **fields: object) -> None:
+    """Say what was done: to a person in words, in production as a line of the log, like all that a process says."""
+    if settings().production:
+        _log.info(text, **fields)
+    else:
+        click.echo(text)
 
 
 def print_rows(rows: list[dict[str, Any]], *, json_wanted: bool) -> None:

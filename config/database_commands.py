@@ -25,6 +25,8 @@ db = AppGroup("db", help="Migrate the database; make its roles.")
 @command_tools.command
 def upgrade(revision: str, as_json: bool) -> None:
     """Bring the database up to a revision; two at once wait for each other."""
+    if not as_json:
+        command_tools.log_to_output()
     _say(migrating.upgrade(_admin_url(), revision, after=_secure), as_json)
 
 
@@ -34,6 +36,8 @@ def upgrade(revision: str, as_json: bool) -> None:
 @command_tools.command
 def downgrade(revision: str, as_json: bool) -> None:
     """Take the database back; "base" empties it."""
+    if not as_json:
+        command_tools.log_to_output()
     _say(migrating.downgrade(_admin_url(), revision, after=_secure), as_json)
 
 
@@ -89,7 +93,7 @@ def roles(only_print: bool) -> None:
     with migrating.locked(chosen.database_admin_url) as connection, connection.begin():
         database_roles.create_logins(connection, _logins(chosen))
         _secure(connection)
-    click.echo(f"Roles {named.app} and {named.system} are ready.")
+    command_tools.say(f"Roles {named.app} and {named.system} are ready.")
 
 
 def _logins(chosen: Settings) -> list[tuple[str, str | None]]:
@@ -142,6 +146,6 @@ def _say(moved: tuple[Any, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"before": before, "now": now}))
     elif before == now:
-        click.echo(f"The database is at {now or 'nothing'}; nothing to do.")
+        command_tools.say(f"The database is at {now or 'nothing'}; nothing to do.")
     else:
-        click.echo(f"Migrated from {before or 'nothing'} to {now or 'nothing'}.")
+        command_tools.say(f"Migrated from {before or 'nothing'} to {now or 'nothing'}.")

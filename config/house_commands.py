@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import click
@@ -93,6 +95,13 @@ def seed() -> None:
         demo.seed(chosen.var_dir)
 
 
+def _share_metrics(directory: Path) -> None:
+    """Let the processes of one server share their figures, beginning from none; before the client is imported."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+
+
 @click.command("serve")
 @with_appcontext
 def serve() -> None:
@@ -121,6 +130,9 @@ def serve() -> None:
         _tell_addresses(chosen.base_url)
         # In a worker process, after the fork: a thread would not survive it.
         options["post_worker_init"] = lambda process: outbox_worker.start_thread(process.wsgi)
+
+    if chosen.metrics:
+        _share_metrics(chosen.var_dir / "metrics")
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

@@ -12,10 +12,12 @@ import atexit
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -37,7 +39,7 @@ class _Output:
         self.log_format = log_format
         self.stream = stream
         self.colour = "NO_COLOR" not in os.environ and stream.isatty()
-        self.writer = LineWriter(stream, self.tell_lost)
+        self.writer = LineWriter(stream, self.tell_lost, on_lost=_count_lost)
 
     def line(
         self, level: str, message: str, fields: Mapping[str, Any], when: float | None = None
@@ -57,6 +59,19 @@ class _Output:
     def tell_lost(self, lines: int) -> bytes:
         """The line about lines that nobody took."""
         return self.line("warning", "log.lines_lost", {"lines": lines})
+
+
+_counters: list[Callable[[int], None]] = []  # who wants to know how many lines were lost
+
+
+def on_lost(counter: Callable[[int], None]) -> None:
+    """Call ``counter`` with the number of lines, from now on, whenever lines are lost; it must not log."""
+    _counters[:] = [counter]
+
+
+def _count_lost(lines: int) -> None:
+    for counter in _counters:
+        counter(lines)
 
 
 def _envelope(level: str, message: str, fields: Mapping[str, Any], when: float) -> dict[str, Any]:
@@ -170,6 +185,19 @@ def configure(
     root.setLevel(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # migrations/env.py tells each step
     logging.captureWarnings(True)
+    if log_format == "json":
+        sys.excepthook = _log_uncaught
+        threading.excepthook = lambda told: _log_uncaught(
+            told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback
+        )
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """What ends a process or a thread is a line like every other; who stops it by hand needs none."""
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        structlog.get_logger("uncaught").critical("uncaught error", exc_info=error)
 
 
 def flush(seconds: float = 2.0) -> bool:

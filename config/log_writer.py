@@ -30,8 +30,13 @@ class LineWriter:
     """Writes lines to `stream` from a thread of its own; `tell` makes the line about lost ones."""
 
     def __init__(
-        self, stream: TextIO, tell: Callable[[int], bytes], limit: int = QUEUE_LINES
+        self,
+        stream: TextIO,
+        tell: Callable[[int], bytes],
+        limit: int = QUEUE_LINES,
+        on_lost: Callable[[int], None] = lambda lines: None,
     ) -> None:
+        self._on_lost = on_lost
         self.lost = 0  # lines dropped or not written, and not yet told
         self._stream = stream
         self._tell = tell
@@ -83,6 +88,12 @@ class LineWriter:
     def _lose(self, lines: int) -> None:
         with self._lock:
             self.lost += lines
+        self._on_lost(lines)
+
+    def _put_back(self, lines: int) -> None:
+        """Tell later of lines that are counted already."""
+        with self._lock:
+            self.lost += lines
 
     def _run(self) -> None:
         last = False
@@ -114,11 +125,30 @@ class LineWriter:
             with self._lock:
                 lost, self.lost = self.lost, 0
             told = [self._tell(lost)] if lost else []
-            if not self._write_all(b"".join(told + lines)):
-                self._lose(lost + len(lines))
+            written = self._write_lines(told + lines)
+            if written < len(told):
+                self._put_back(lost)
+            if written < len(told + lines):
+                self._lose(len(lines) - max(0, written - len(told)))
         for mark in marks:
             mark.set()
         return any(mark.last for mark in marks)
+
+    def _write_lines(self, lines: list[bytes]) -> int:
+        """Write whole lines, as many at once as a pipe takes in one piece, and return how many went out.
+
+        Several processes write to one pipe. What is no longer than PIPE_BUF never mixes with what another one
+        writes (POSIX, write()); a longer line may.
+        """
+        done = 0
+        while done < len(lines):
+            size, end = len(lines[done]), done + 1
+            while end < len(lines) and size + len(lines[end]) <= select.PIPE_BUF:
+                size, end = size + len(lines[end]), end + 1
+            if not self._write_all(b"".join(lines[done:end])):
+                return done
+            done = end
+        return done
 
     def _write_all(self, data: bytes) -> bool:
         """Write to the file behind the stream; False when it is closed, full or without a reader."""

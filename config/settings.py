@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     remember_days: int = Field(
         30, ge=1, le=400, description="How long it lasts with 'remember me', in days."
     )
+    metrics: Flag = Field(
+        False,
+        description="1 shows figures for Prometheus at /metrics, to everybody who can reach it.",
+    )
     log_format: Literal["console", "json"] = Field(
         "console", description="console: columns for people; json: one object a line."
     )
@@ -148,6 +152,7 @@ class Settings(BaseSettings):
         else:
             port = values.get("port") or cls.model_fields["port"].default
             derived = {"base_url": f"http://127.0.0.1:{port}", "trusted_hosts": LOOPBACK}
+            derived |= {"metrics": True}
         return derived | values | {"var_dir": var_dir, "database_url": data}
 
     @property

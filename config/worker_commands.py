@@ -31,9 +31,10 @@ def worker(once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     chosen = command_tools.settings()
+    command_tools.log_to_output()
     with command_tools.talking_to_database() as in_use:
         tried = outbox_worker.run(chosen, in_use, stop, until_idle=once)
-    click.echo(f"{tried} done or put off.")
+    command_tools.say(f"{tried} done or put off.", tried=tried)
 
 
 permissions = AppGroup("permissions", help="Who may do what, and why.")

@@ -186,6 +186,7 @@ API = (
     # The house
     Route("GET", "/healthz", house_views.healthz, PUBLIC),
     Route("GET", "/readyz", house_views.readyz, PUBLIC),
+    Route("GET", "/metrics", house_views.metrics, PUBLIC, media=("text/plain",), errors=(errors.NotFoundError,)),
     Route("GET", "/openapi.json", house_views.openapi_document, PUBLIC),
 )  # fmt: skip
 

@@ -71,6 +71,7 @@ def settings_for(urls: databases.Urls, directory: Path, **more: object) -> Setti
         "throttle_sign_in": MANY,
         "throttle_register": MANY,
         "audit_refusals": MANY,
+        "metrics": True,
         "log_format": "json",
         "webhook_allow_loopback": True,
     }

@@ -82,6 +82,7 @@ PATCH  /api/projects/<project_id>                        project:update
 DELETE /api/projects/<project_id>                        project:delete
 GET    /healthz                                          public
 GET    /readyz                                           public
+GET    /metrics                                          public
 GET    /openapi.json                                     public
 GET    /                                                 public
 GET    /register                                         public

@@ -12,6 +12,8 @@ from saas.pages import docs_pages
 from saas.routing import json_response
 from saas.services import house_services
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
 
 def healthz(actor: Actor | None) -> flask.Response:
     """GET /healthz: the process answers."""
@@ -24,6 +26,14 @@ def readyz(actor: Actor | None) -> flask.Response:
     if problem is not None:
         raise errors.DatabaseAwayError(problem)
     return json_response({"status": "ok"})
+
+
+def metrics(actor: Actor | None) -> flask.Response:
+    """GET /metrics: figures for Prometheus, where the setting METRICS says so; else there is no such address."""
+    found = flask.current_app.extensions.get("metrics")
+    if found is None:
+        raise errors.NotFoundError
+    return flask.Response(found.expose(), content_type=CONTENT_TYPE)
 
 
 def openapi_document(actor: Actor | None) -> flask.Response:

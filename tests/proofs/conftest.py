@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.house import House
+from tests import databases
+from tests.house import House, Street
 from tests.proofs import faults
 from tests.proofs.wsgi import leftovers
 from tests.variants import variant
@@ -32,6 +33,15 @@ def _faulty_houses() -> Iterator[Callable[[House], House]]:
             return made[house.backend]
 
         yield build
+
+
+@pytest.fixture
+def on_postgresql(street: Street) -> House:
+    """The house on PostgreSQL, for proofs that one database is enough for."""
+    try:
+        return street.house("postgresql")
+    except databases.DatabaseMissingError as error:
+        databases.skip_or_fail(error)
 
 
 @pytest.fixture

@@ -44,6 +44,8 @@ def environment(urls: Urls, var_dir: Path, **more: str) -> dict[str, str]:
         "PASSWORD_COST": "4",
         "THROTTLE_SIGN_IN": MANY,
         "THROTTLE_REGISTER": MANY,
+        "AUDIT_REFUSALS": MANY,
+        "METRICS": "1",
         "LOG_FORMAT": "json",
         **more,
     }
