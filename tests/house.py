@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import flask
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from config import application, database_commands, migrating, settings
 from config.settings import Settings
 from saas import database
 from saas.database import Database
-from tests import databases
+from tests import canaries, databases
 
 MANY = "100000/minute"  # a throttle that no test reaches by accident
 
@@ -54,9 +56,22 @@ class Street:
         return self._houses[backend]
 
     def close(self) -> None:
+        hits = [hit for house in self._houses.values() for hit in _secrets_kept(house)]
         for house in self._houses.values():
             house.database.dispose()
         self._stack.close()
+        assert not hits, hits
+
+
+def _secrets_kept(house: House) -> list[str]:
+    """What of the suite's secrets stands in the logs of a house, or in its mails beyond their purpose."""
+    engine = create_engine(house.urls.superuser_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        hits = canaries.in_events(connection)
+    mails = (house.settings.var_dir / "mail").glob("**/*")
+    return hits + [
+        str(mail) for mail in mails if mail.is_file() and canaries.in_mail(mail.read_bytes())
+    ]
 
 
 def settings_for(urls: databases.Urls, directory: Path, **more: object) -> Settings:
@@ -92,4 +107,5 @@ def build(urls: databases.Urls, directory: Path, **more: object) -> House:
     chosen = settings_for(urls, directory, **more)
     migrate(chosen)
     app = application.create_app(chosen)
+    canaries.watch(app)
     return House(urls.backend, urls, chosen, app, app.extensions["database"])

@@ -6,7 +6,7 @@ even a space in them can be changed unseen. ``chain.digest`` makes the same byte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from json.encoder import encode_basestring
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, Select, Table, Text, null, select, type_coerce
 
-from saas.columns import CanonicalJson
+from saas.columns import CanonicalJson, canonical_json
 from saas.models.events import AuditEventRow
 
 LINK = ("seq", "prev", "hash", "digest")  # what is not digested
@@ -72,6 +72,13 @@ def canonical(values: Sequence[Any]) -> str:
 def digest(values: Sequence[Any]) -> str:
     """Return the digest of an event from the values of ``FIELDS``, as they are stored."""
     return sha256(canonical(values).encode()).hexdigest()
+
+
+def digest_of(event: Mapping[str, Any]) -> str:
+    """Return the digest of an event that is about to be written, in Python's own values."""
+    return digest(
+        [canonical_json(event[name]) if name in JSON_FIELDS else event[name] for name in FIELDS]
+    )
 
 
 def line(row: Sequence[Any]) -> str:

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import bindparam, insert, select, update
 
+from saas.audit import canonical
 from saas.audit.one_statement import LINK_ONE
 from saas.audit.record import PendingEvent
 from saas.columns import canonical_json
@@ -64,7 +65,7 @@ def write(unit: Unit) -> None:
 
 def _link_one(unit: Unit, event: PendingEvent) -> dict[str, Any]:
     row = {**event.envelope, "account_id": unit.account_id}
-    row["digest"] = digest(row)
+    row["digest"] = canonical.digest_of(row)
     linked = unit.execute(LINK_ONE, {**_without_account(row), "owner": unit.account_id}).one()
     return row | {"seq": linked[0], "prev": linked[1], "hash": linked[2]}
 
@@ -80,7 +81,7 @@ def _link(
     for event in pending:
         seq, prev = seq + 1, last
         row = {**event.envelope, "account_id": account_id, "seq": seq, "prev": prev}
-        row["digest"] = digest(row)
+        row["digest"] = canonical.digest_of(row)
         row["hash"] = last = link(prev, seq, row["digest"])
         rows.append(row)
     unit.execute(_INSERT[chain], rows if account_id else [_without_account(row) for row in rows])

@@ -10,6 +10,7 @@ import flask
 
 from saas.testing import snapshots
 from saas.testing.calls import call, leaks
+from saas.testing.completeness import Watch
 from saas.testing.judging import (
     Run,
     compare_with_foreign,
@@ -117,12 +118,15 @@ def _run_done(this: Run, row: Row, principal: str) -> Cell:
     target = this.targets.make(row, caller, new=not line.safe)
     this.watch_foreign()
     seq = last_seq(caller.site)
+    watched = None if line.safe or caller.site is None else Watch(caller.site)
     answer = call(world, line, caller, target)
     cell = Cell(DONE, answer.mark, leaks(world, caller, answer), answer.beginning)
     cell.problems += hints(row, cell, answer)
     cell.problems += this.changes_in_foreign("it")
     if answer.mark == DONE and row.kind == "own" and line.permission and not line.safe:
         cell.problems += silence(caller.site, seq)
+    if watched is not None:
+        cell.problems += watched.silent_changes()
     if not line.safe and world.settle(caller):
         this.targets.forget()
     return cell
