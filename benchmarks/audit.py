@@ -1,0 +1,287 @@
+"""What the audit log costs: a change with its event, with its link in the chain, verifying, exporting (PostgreSQL).
+
+``python -m benchmarks.audit [--quick] [--json]``. Beside it, in the same run, SQLAlchemy-Continuum (``continuum``).
+CPU of this process and of PostgreSQL's backend together, one writer, ``synchronous_commit`` off in all (a disk that is
+waited for is no CPU). The change is one field of a project; alone, it is the same session, statement, guard and
+policies, without record, coverage, chain and log line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import insert, make_url, select
+from uuid_utils.compat import uuid7
+
+from benchmarks import data, servers
+from benchmarks import list as list_benchmark
+from benchmarks.data import Bench, Caller
+from saas import database
+from saas.actor import Actor
+from saas.audit import canonical, chain, export
+from saas.audit.reading import Chain, across
+from saas.columns import canonical_json, utc_now
+from saas.models import AuditEventRow, Project
+from saas.permissions import SYSTEM_ROLES, Permission
+from saas.services import audit_services, project_services
+from saas.unit import Unit
+from tenants import enter_account
+
+MUST_WITH_EVENT, MUST, MUST_VERIFY, MUST_EXPORT = 1.20, 1.35, 50_000, 64
+
+
+def main() -> int:
+    """Measure, print and say whether the figure holds."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few short pairs, for a look")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    asked = parser.parse_args()
+    result = measure(
+        pairs=3 if asked.quick else 15,
+        changes=100 if asked.quick else 400,
+        events=50_000 if asked.quick else 1_000_000,
+    )
+    print(json.dumps(result, indent=2) if asked.json else _as_text(result))
+    return 0 if _holds(result) else 1
+
+
+def _holds(result: dict[str, Any]) -> bool:
+    return bool(
+        result["ratio"] <= MUST
+        and result["event_ratio"] <= MUST_WITH_EVENT
+        and result["verified_per_second"] >= MUST_VERIFY
+        and result["export_mib"] <= MUST_EXPORT
+    )
+
+
+def measure(*, pairs: int, changes: int, events: int) -> dict[str, Any]:
+    """Return the ratios of a change with event, and with chain, to the change alone (median of the pairs), events
+    verified in a second of one core, and MiB over idle while ``events`` are exported."""
+    with data.filled_database(accounts=20, callers=1) as bench:
+        _without_waiting_for_the_disk(bench)
+        with list_benchmark.product(bench) as app, database.use(app.extensions["database"]):
+            caller = bench.callers[0]
+            with enter_account(caller.account_id):
+                times = _times(caller, pairs, changes)
+                _refuse_broken_chain(caller)
+                _fill_log(bench, caller, events)
+                reading = {**_verified(caller, events), **_exported(caller)}
+            continuum = _continuum(bench, pairs, changes)
+    ratios = [audited / alone for alone, _, audited in times]
+    return {
+        **reading,
+        "continuum_ratio": continuum,
+        "event_ratio": round(statistics.median(event / alone for alone, event, _ in times), 3),
+        "ratio": round(statistics.median(ratios), 3),
+        "min": round(min(ratios), 3),
+        "max": round(max(ratios), 3),
+        "pairs": pairs,
+        "alone_us": round(statistics.median(t[0] for t in times) * 1e6),
+        "audited_us": round(statistics.median(t[2] for t in times) * 1e6),
+    }
+
+
+def _times(caller: Caller, pairs: int, changes: int) -> list[tuple[float, float, float]]:
+    actor = Actor(
+        "user", caller.user_id, "person0", caller.account_id, SYSTEM_ROLES["owner"],
+        identity_id=caller.identity_id, email="person0.0@example.com",
+    )  # fmt: skip
+    project_id = project_services.create_project(actor, name="Apollo").id
+    with database.reading() as unit:
+        backend = unit.connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+
+    def alone(text: str) -> None:
+        _change_alone(project_id, text)
+
+    def audited(text: str) -> None:
+        project_services.update_project(actor, project_id=project_id, description=text)
+
+    def with_event(text: str) -> None:
+        linked, chain.write = chain.write, _write_unlinked
+        try:
+            audited(text)
+        finally:
+            chain.write = linked
+
+    acts = (alone, with_event, audited)
+    for act in acts:
+        _cpu(act, backend, changes // 4)
+    times = []
+    for turn in range(pairs):
+        order = acts[turn % 3 :] + acts[: turn % 3]
+        taken = {act: _cpu(act, backend, changes) for act in order}
+        times.append((taken[alone], taken[with_event], taken[audited]))
+    return times
+
+
+_unlinked = itertools.count(10**12)
+
+
+def _write_unlinked(unit: Unit) -> None:
+    """The event as one INSERT, with no lock on the head and no hash: a log as most have it."""
+    for pending in unit.events:
+        row = {**pending.envelope, "account_id": unit.account_id, "seq": next(_unlinked)}
+        row |= {"digest": "", "prev": "", "hash": ""}
+        unit.execute(_INSERT, [row])
+        unit.after_commit.append(lambda row=row: chain._log_line(row))  # type: ignore[misc]
+
+
+_INSERT = insert(AuditEventRow.__table__)
+
+
+def _fill_log(bench: Bench, caller: Caller, events: int) -> None:
+    """Drop what has no link, and write a long chain: linked by PostgreSQL, and by ``verify`` found good."""
+    with psycopg.connect(bench.bare_database, autocommit=True) as superuser:
+        superuser.execute("DELETE FROM audit_events WHERE seq >= 1000000000000")
+        row = superuser.execute(
+            "SELECT seq, hash FROM audit_heads WHERE account_id = %s", [caller.account_id]
+        ).fetchone()
+        assert row is not None
+        seq, last = row
+        columns = [*canonical.FIELDS, "seq", "prev", "hash", "digest"]
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        with superuser.cursor().copy(
+            sql.SQL("COPY audit_events ({}) FROM STDIN").format(names)
+        ) as copy:
+            for number in range(events):
+                event = _event(caller, number)
+                digest = canonical.digest_of(event)
+                seq, prev = seq + 1, last
+                last = chain.link(prev, seq, digest)
+                values = [
+                    canonical_json(event[n]) if n in canonical.JSON_FIELDS else event[n]
+                    for n in canonical.FIELDS
+                ]
+                copy.write_row([*values, seq, prev, last, digest])
+        superuser.execute(
+            "UPDATE audit_heads SET seq = %s, hash = %s WHERE account_id = %s",
+            [seq, last, caller.account_id],
+        )
+        superuser.execute("ANALYZE audit_events")
+
+
+def _event(caller: Caller, number: int) -> dict[str, Any]:
+    target = {"type": "project", "id": str(uuid7()), "label": f"Project {number}"}
+    return {
+        "v": 1, "id": uuid7(), "account_id": caller.account_id, "time": utc_now(), "action": "project.updated",
+        "crud": "u", "outcome": "success", "reason": None, "severity": "info", "actor_type": "user",
+        "actor_id": str(caller.user_id), "actor_label": "person0", "on_behalf_of_id": None,
+        "on_behalf_of_label": None, "target_type": "project", "target_id": target["id"],
+        "target_label": target["label"], "targets": [target],
+        "changes": [{"field": "description", "old": f"it was {number}", "new": f"it is {number + 1}"}],
+        "data": {}, "request_id": uuid7().hex, "ip": "192.0.2.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
+        "channel": "api", "route": "/api/projects/<uuid:project_id>",
+    }  # fmt: skip
+
+
+def _verified(caller: Caller, events: int) -> dict[str, Any]:
+    before = time.process_time()
+    report = Chain(caller.account_id).verify(across)
+    taken = time.process_time() - before
+    if report.verdict != 0 or report.events < events:
+        raise RuntimeError(f"the chain of the benchmark does not verify: {report}")
+    return {"verified": report.events, "verified_per_second": round(report.events / taken)}
+
+
+def _exported(caller: Caller) -> dict[str, Any]:
+    """The most memory over idle while the whole log is exported, and how fast that is."""
+    actor = Actor("system", None, "benchmark", caller.account_id, frozenset(Permission))
+    found = {}
+    for form in export.MEDIA_TYPES:
+        idle, most, size, before = _resident(), 0, 0, time.perf_counter()
+        for piece in audit_services.export_events(actor, form=form, filters=audit_services.ALL):
+            size += len(piece)
+            most = max(most, _resident() - idle)
+        found[f"export_{form}_mib_per_second"] = round(
+            size / 2**20 / (time.perf_counter() - before)
+        )
+        found["export_mib"] = max(found.get("export_mib", 0), round(most / 2**20))
+    return found
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _continuum(bench: Bench, pairs: int, changes: int) -> float:
+    url = bench.bare_database.replace("postgresql://", "postgresql+psycopg://", 1)
+    command = [sys.executable, "-m", "benchmarks.continuum", url, str(pairs), str(changes)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(json.loads(told.stdout)["ratio"])
+
+
+def _change_alone(project_id: UUID, text: str) -> None:
+    """What ``update_project`` does to the database, and nothing of what accounts for it."""
+    unit = database.open_unit(read_only=False)
+    try:
+        project_model = unit.session.scalar(select(Project).where(Project.id == project_id))
+        assert project_model is not None
+        project_model.description = text
+        unit.flush()
+        unit.connection.commit()
+    finally:
+        database.close_unit(unit)
+
+
+def _cpu(act: Callable[[str], None], backend: int, changes: int) -> float:
+    """CPU seconds of one change, of this process and of its backend (where the server runs on this machine)."""
+    before = time.process_time() + _backend_cpu(backend)
+    for number in range(changes):
+        act(f"{time.monotonic_ns()} {number}")
+    return (time.process_time() + _backend_cpu(backend) - before) / changes
+
+
+def _backend_cpu(pid: int) -> float:
+    name = Path(f"/proc/{pid}/comm")
+    return servers.cpu_of(pid) if name.exists() and "postgres" in name.read_text() else 0.0
+
+
+def _without_waiting_for_the_disk(bench: Bench) -> None:
+    role = sql.Identifier(make_url(bench.settings.database_url).username or "")
+    with psycopg.connect(bench.bare_database, autocommit=True) as superuser:
+        superuser.execute(sql.SQL("ALTER ROLE {} SET synchronous_commit = off").format(role))
+
+
+def _refuse_broken_chain(caller: Caller) -> None:
+    """A fast chain that does not hold would be worth nothing: recompute every link that was written."""
+    table = AuditEventRow.__table__
+    with database.reading() as unit:
+        query = select(table).where(table.c.account_id == caller.account_id, table.c.prev != "")
+        rows = [dict(row) for row in unit.execute(query.order_by(table.c.seq)).mappings()]
+    prev = chain.GENESIS
+    for seq, row in enumerate(rows, 1):
+        linked = chain.link(prev, seq, chain.digest(row))
+        if (row["seq"], row["prev"], row["hash"]) != (seq, prev, linked):
+            raise RuntimeError(f"the chain is broken at {seq}")
+        prev = linked
+
+
+def _as_text(result: dict[str, Any]) -> str:
+    return (
+        f"a change with its event, over the change alone: CPU x {result['event_ratio']:.2f}"
+        f" (must be <= {MUST_WITH_EVENT})\n"
+        f"SQLAlchemy-Continuum, a change with its version over the change alone: x {result['continuum_ratio']:.2f}\n"
+        f"{result['verified']:,} events verified, {result['verified_per_second']:,} a second of one core"
+        f" (must be >= {MUST_VERIFY:,})\n"
+        f"exported with {result['export_mib']} MiB over idle (must be <= {MUST_EXPORT})\n"
+        f"a change with its event and chain, over the change alone: CPU x {result['ratio']:.2f}"
+        f"  [{result['min']:.2f}..{result['max']:.2f}], {result['pairs']} pairs"
+        f"  ({result['audited_us']} over {result['alone_us']} us; must be <= {MUST})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
