@@ -6,7 +6,13 @@ from typing import Any
 
 import flask
 
-from config import account_commands, database_commands, house_commands, worker_commands
+from config import (
+    account_commands,
+    database_commands,
+    house_commands,
+    operator_commands,
+    worker_commands,
+)
 from saas import database
 
 
@@ -20,6 +26,7 @@ def init_app(app: flask.Flask) -> None:
         worker_commands.worker,
         worker_commands.permissions,
         account_commands.accounts,
+        operator_commands.operators,
         account_commands.shell_in,
     ):
         app.cli.add_command(command)

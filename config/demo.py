@@ -13,7 +13,13 @@ import click
 from saas import errors
 from saas.actor import Actor
 from saas.permissions import SYSTEM_ROLES
-from saas.services import account_services, identity_services, project_services, user_services
+from saas.services import (
+    account_services,
+    identity_services,
+    operator_services,
+    project_services,
+    user_services,
+)
 from saas.services.session_services import Client
 from tenants import enter_account
 
@@ -26,6 +32,12 @@ PEOPLE = (
     ("acme", "ida", "ida@example.com", ["member"]),
     ("globex", "gus", "gus@example.com", ["owner"]),
     ("globex", "ida", "ida@example.com", ["viewer"]),
+)
+# (address, role): who signs in to the console.
+OPERATORS = (
+    ("olga@example.com", "administrator"),
+    ("sam@example.com", "support"),
+    ("vic@example.com", "viewer"),
 )
 PROJECTS = {"acme": ("Apollo", "Gemini"), "globex": ("Manhattan",)}
 _CLIENT = Client(ip="", user_agent="flask seed")
@@ -51,7 +63,10 @@ def seed(var_dir: Path) -> None:
         )
     for account, names in PROJECTS.items():
         _add_projects(owners[account], names)
+    operators = _add_operators(known)
+    _keep(kept, known)
     _tell(made, kept)
+    _tell_operators(operators)
 
 
 def _is_known(email: str) -> bool:
@@ -106,6 +121,29 @@ def _add_projects(owner: Actor, names: tuple[str, ...]) -> None:
                 project_services.create_project(owner, name=name)
             except errors.NameAlreadyExistsError:
                 continue  # there already, from an earlier run
+
+
+def _add_operators(known: dict[str, str]) -> list[operator_services.NewOperator]:
+    """Make the operators that are missing, and note their passwords beside the others'."""
+    there = {row.email for row in operator_services.everybody()}
+    made = [
+        operator_services.add_operator(email=email, role=role)
+        for email, role in OPERATORS
+        if email not in there
+    ]
+    known |= {f"operator {operator.email}": operator.password for operator in made}
+    return made
+
+
+def _tell_operators(made: list[operator_services.NewOperator]) -> None:
+    roles = dict(OPERATORS)
+    if made:
+        click.echo(f"  {'OPERATOR':<22}{'PASSWORD':<24}{'ROLE':<16}SECOND FACTOR (TOTP SECRET)")
+    for operator in made:
+        line = f"  {operator.email:<22}{operator.password:<24}{roles[operator.email]:<16}"
+        click.echo(line + operator.totp_secret)
+    click.echo("  Operators sign in at /admin/sign-in. A code, without an app:")
+    click.echo("  .venv/bin/python -m flask operators code olga@example.com\n")
 
 
 def _keep(path: Path, known: dict[str, str]) -> None:

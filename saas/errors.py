@@ -208,6 +208,13 @@ class AlreadyMemberError(ProductError):
     message = "This person is a member of the account already."
 
 
+class AlreadySoError(ProductError):
+    """Of an act upon what is in that state already, or was changed by somebody else meanwhile."""
+
+    internal_error_code = 40909
+    message = "There is nothing to do: it is so already."
+
+
 class LinkGoneError(ProductError):
     """Tells in words why a link, an invitation or an offer no longer works."""
 
