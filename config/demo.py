@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -63,10 +64,8 @@ def seed(var_dir: Path) -> None:
         )
     for account, names in PROJECTS.items():
         _add_projects(owners[account], names)
-    operators = _add_operators(known)
-    _keep(kept, known)
     _tell(made, kept)
-    _tell_operators(operators)
+    _add_operators(var_dir / "demo_operators.json")
 
 
 def _is_known(email: str) -> bool:
@@ -123,30 +122,26 @@ def _add_projects(owner: Actor, names: tuple[str, ...]) -> None:
                 continue  # there already, from an earlier run
 
 
-def _add_operators(known: dict[str, str]) -> list[operator_services.NewOperator]:
-    """Make the operators that are missing, and note their passwords beside the others'."""
+def _add_operators(kept: Path) -> None:
+    """Make the operators that are missing, tell how they sign in, and keep it for the owner of the files."""
+    known: dict[str, dict[str, str]] = json.loads(kept.read_text()) if kept.exists() else {}
     there = {row.email for row in operator_services.everybody()}
-    made = [
-        operator_services.add_operator(email=email, role=role)
-        for email, role in OPERATORS
-        if email not in there
-    ]
-    known |= {f"operator {operator.email}": operator.password for operator in made}
-    return made
-
-
-def _tell_operators(made: list[operator_services.NewOperator]) -> None:
-    roles = dict(OPERATORS)
+    made = {}
+    for email, role in OPERATORS:
+        if email not in there:
+            new = operator_services.add_operator(email=email, role=role)
+            made[email] = {"password": new.password, "role": role, "totp_secret": new.totp_secret}
+    _keep(kept, known | made)
     if made:
-        click.echo(f"  {'OPERATOR':<22}{'PASSWORD':<24}{'ROLE':<16}SECOND FACTOR (TOTP SECRET)")
-    for operator in made:
-        line = f"  {operator.email:<22}{operator.password:<24}{roles[operator.email]:<16}"
-        click.echo(line + operator.totp_secret)
-    click.echo("  Operators sign in at /admin/sign-in. A code, without an app:")
-    click.echo("  .venv/bin/python -m flask operators code olga@example.com\n")
+        click.echo(f"  {'OPERATOR':<20}{'PASSWORD':<22}{'ROLE':<15}SECRET OF THE SECOND FACTOR")
+    for email, each in made.items():
+        told = f"{each['password']:<22}{each['role']:<15}{each['totp_secret']}"
+        click.echo(f"  {email:<20}{told}")
+    click.echo(f"  Operators sign in at /admin/sign-in (kept in {kept}).")
+    click.echo("  A code without an app: flask operators code olga@example.com\n")
 
 
-def _keep(path: Path, known: dict[str, str]) -> None:
+def _keep(path: Path, known: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(known, indent=1) + "\n")
