@@ -37,6 +37,7 @@ def open_gate() -> Response | None:
     path = flask.request.path
     if path != PREFIX and not path.startswith(PREFIX + "/"):
         return None
+    flask.g.hidden = True  # whatever goes wrong here is told as at an address that does not exist
     context.set_context(replace(context.current_context(), channel="console"))
     flask.g.operator = operator = _find_operator()
     if operator is not None:
@@ -50,7 +51,6 @@ def open_gate() -> Response | None:
         answer = flask.redirect(SIGN_IN + "?ended=1", 303)
         forget(answer)
         return answer
-    flask.g.hidden = True
     raise errors.NotFoundError
 
 
@@ -76,7 +76,6 @@ def current_operator() -> Operator:
     """Return the operator of this request; raises NotFoundError where there is none."""
     operator = find_operator()
     if operator is None:
-        flask.g.hidden = True
         raise errors.NotFoundError
     return operator
 

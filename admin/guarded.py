@@ -93,6 +93,9 @@ class Guarded:
                 return error_page(errors.DatabaseAwayError())
             _log.exception("unexpected error in the console")
             return error_page(errors.InternalDbError())
+        except Exception:  # whatever it is: a person looks at a page, and gets one
+            _log.exception("unexpected error in the console")
+            return error_page(errors.InternalError())
 
     def render(self, template: str, **kwargs: Any) -> str:
         """Draw a template in the console's shell."""

@@ -201,7 +201,7 @@ class AuditEvent(StrEnum):
         "operator.codes_renewed",
         "u",
         "system",
-        ("operator_recovery_codes",),
+        ("operators", "operator_recovery_codes"),
     )
     OPERATOR_FACTOR_RESET = (
         "operator.factor_reset",
