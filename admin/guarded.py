@@ -93,7 +93,7 @@ class Guarded:
                 return error_page(errors.DatabaseAwayError())
             _log.exception("unexpected error in the console")
             return error_page(errors.InternalDbError())
-        except Exception:  # whatever it is: a person looks at a page, and gets one
+        except Exception:  # noqa: BLE001 - whatever it is: a person looks at a page, and gets one
             _log.exception("unexpected error in the console")
             return error_page(errors.InternalError())
 

@@ -109,9 +109,9 @@ def upgrade() -> None:
     )
     failed = sa.column("outcome") != sa.literal_column("'success'")
     op.create_index(
-        op.f("ix_audit_events_outcome_id"),
+        op.f("ix_audit_events_outcome_id_time"),
         "audit_events",
-        ["outcome", "id"],
+        ["outcome", "id", "time"],
         unique=False,
         postgresql_where=failed,
         sqlite_where=failed,
@@ -137,7 +137,7 @@ def downgrade() -> None:
         ("users", "id"),
         ("system_events", "target_id_seq"),
         ("system_events", "actor_id_seq"),
-        ("audit_events", "outcome_id"),
+        ("audit_events", "outcome_id_time"),
         ("audit_events", "request_id"),
         ("audit_events", "id"),
     ):

@@ -1,4 +1,4 @@
-"""Flask-Admin's inner names that the console stands on: pinned, and compared with what they were when we built on them."""
+"""Flask-Admin's inner names that the console stands on: pinned, and compared with what they were."""
 
 from __future__ import annotations
 

@@ -152,15 +152,15 @@ def test_without_its_event_the_change_is_refused(
 
 
 def test_a_silent_change_of_an_operator_is_refused(house: House) -> None:
-    olga = desk.hire(house)
+    olga, table = desk.hire(house), OperatorRow.__table__
+    promotion = update(table).where(table.c.id == olga.id).values(role="administrator")
     with (
         house.in_use(),
         nothing_changes(house),
         pytest.raises(UnauditedChangeError, match="operators"),
         system_unit_of_work() as unit,
     ):
-        table = OperatorRow.__table__
-        unit.execute(update(table).where(table.c.id == olga.id).values(role="administrator"))
+        unit.execute(promotion)
 
 
 def test_what_operators_did_is_in_the_chain_of_the_house(house: House) -> None:
