@@ -219,6 +219,11 @@ class OperatorView(Guarded, ModelView):
         operator, row = gate.current_operator(), self.get_one(flask.request.args.get("id"))
         if row is None:
             raise errors.NotFoundError
+        there = self.link_of(row)
+        if not there.startswith(f"{self.url}/details/"):
+            return flask.redirect(
+                there, 303
+            )  # it has a page of its own, which tells whoever is looked at
         self._tell_row(operator, row)
         return self.render(self.details_template, view=self, row=row)
 
@@ -312,6 +317,7 @@ class OperatorView(Guarded, ModelView):
         return f"{self.url}/details/?id={row.id}"
 
     def _tell_row(self, operator: Operator, row: Any) -> None:
+        """Tell of a look at one row: the account that owns it, or the house."""
         if not self.owned:
             console_looks.look_across(operator, f"details: {self.name}", str(row.id))
             return

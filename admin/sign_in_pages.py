@@ -12,6 +12,7 @@ from admin import gate, shell
 from admin.guarded import ConsolePage, asks, read_form
 from saas import errors, request_scope
 from saas.audit import refusals
+from saas.operator import Operator
 from saas.pages import shared_pages
 from saas.schemas.console_schemas import CodeIn, OperatorSignInIn
 from saas.security import emails, second_factor
@@ -85,6 +86,12 @@ def _safe_next(unsafe_path: str) -> str:
     return path if path.startswith("/admin/") else "/admin/"
 
 
+def _count_try(operator: Operator) -> None:
+    """Count one code that somebody signed in has typed: a stolen session must not be used to guess."""
+    throttle = flask.current_app.extensions["throttle"]
+    throttle.hit_sign_in(flask.request.remote_addr, f"code of {operator.id}")
+
+
 class SignOutPage(ConsolePage):
     """The end of a session; a form, so that no link or picture can do it."""
 
@@ -113,6 +120,7 @@ class SecondFactorPage(ConsolePage):
         problems: dict[str, str] = {}
         if flask.request.method == "POST":
             try:
+                _count_try(operator)
                 codes = operator_services.finish_setup(operator, code=read_form(CodeIn).code)
             except errors.ValidationFailedError as error:
                 problems = {problem.field: problem.message for problem in error.field_errors}
@@ -136,6 +144,7 @@ class OwnPage(ConsolePage):
         problems: dict[str, str] = {}
         if flask.request.method == "POST":
             try:
+                _count_try(gate.current_operator())
                 code = read_form(CodeIn).code
                 codes = operator_services.renew_recovery_codes(gate.current_operator(), code=code)
                 return self.render("console/codes.html", codes=codes)

@@ -35,9 +35,9 @@ INSERT INTO audit_events (account_id, id, v, seq, time, action, crud, outcome, s
                           user_agent, channel, route, digest, prev, hash)
 SELECT owner.account_id, (lpad(to_hex((extract(epoch FROM made.at) * 1000)::bigint), 12, '0') || '7'
          || substr(made.noise, 1, 3) || 'a' || substr(made.noise, 4, 15))::uuid,
-       1, made.n, made.at, ({_ACTIONS})[1 + made.n %% 5], 'u', CASE made.n %% 50 WHEN 0 THEN 'denied' ELSE 'success' END,
-       'info', 'user', made.noise, 'person' || made.n %% 20, 'project', made.noise, 'Apollo ' || made.n, '[]',
-       '[{{"field":"name","new":"Apollo","old":"Gemini"}}]', '{{}}', made.noise, '192.0.2.1', 'benchmarks', 'api',
+       1, made.n, made.at, ({_ACTIONS})[1 + made.n %% 5], 'u',
+       CASE made.n %% 50 WHEN 0 THEN 'denied' ELSE 'success' END, 'info', 'user', made.noise, 'person' || made.n %% 20, 'project', made.noise, 'Apollo ' || made.n, '[]',
+       '[]', '{{}}', made.noise, '192.0.2.1', 'benchmarks', 'api',
        '/api/projects', made.noise || made.noise, made.noise || made.noise, made.noise || made.noise
 FROM (SELECT n, now() - random() * interval '{DAYS} days' AS at, md5(n::text || %s) AS noise
       FROM generate_series(%s::bigint, %s::bigint) AS n) AS made
@@ -76,6 +76,7 @@ def come_in(app: flask.Flask) -> FlaskClient:
 
 
 def fill(bench: Bench, first: int, last: int) -> None:
+    """Put events ``first`` to ``last`` into the log, over all accounts and the last DAYS days."""
     with psycopg.connect(bench.bare_database, autocommit=True) as superuser:
         superuser.execute(_FILL, (secrets.token_hex(4), first, last))
         superuser.execute(
@@ -102,6 +103,7 @@ def paths(client: FlaskClient, account: str) -> list[tuple[str, str]]:
 
 
 def get(client: FlaskClient, path: str) -> Any:
+    """Ask for a page; its body is read by whoever asked."""
     answer = client.get(path, base_url=f"https://{HOST}", buffered=False)
     assert answer.status_code == 200, (path, answer.status_code)
     return answer
@@ -119,6 +121,7 @@ def measure(client: FlaskClient, path: str) -> tuple[float, float]:
 
 
 def tell(name: str, taken: tuple[float, float] | float, base: float) -> float:
+    """Print one line of the table and return its ratio."""
     middle, best = taken if isinstance(taken, tuple) else (taken, taken)
     print(f"{name:<44}{middle:>10.1f}{best:>10.1f}{middle / base:>8.2f}")
     return middle / base

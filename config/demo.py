@@ -138,7 +138,8 @@ def _add_operators(kept: Path) -> None:
         told = f"{each['password']:<22}{each['role']:<15}{each['totp_secret']}"
         click.echo(f"  {email:<20}{told}")
     click.echo(f"  Operators sign in at /admin/sign-in (kept in {kept}).")
-    click.echo("  A code without an app: flask operators code olga@example.com\n")
+    command = ".venv/bin/python -m flask operators code olga@example.com"
+    click.echo(f"  A code without an app: {command}\n")
 
 
 def _keep(path: Path, known: Mapping[str, object]) -> None:

@@ -229,6 +229,14 @@ def test_too_many_tries_are_refused_and_say_until_when(lite: House) -> None:
     assert int(answers[-1].headers["Retry-After"]) >= 1
 
 
+def test_a_stolen_session_cannot_be_used_to_guess_a_code(lite: House) -> None:
+    with variant(lite, throttle_sign_in="3/minute") as other:
+        olga = desk.hire(other)
+        answers = [olga.post("/admin/me/", code="000000").status_code for _ in range(4)]
+
+    assert answers == [422, 422, 429, 429]  # the sign-in was the first of the three
+
+
 @pytest.mark.parametrize(
     "next_",
     ["https://evil.example/", "//evil.example", "/projects", "/admin/../projects", "\\\\evil"],
