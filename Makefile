@@ -28,7 +28,7 @@ run: $(VENV)/.runtime $(if $(FRESH),fresh) ## Start it: database, example accoun
 fresh: ## Remove the embedded database and its example sign-ins, and nothing else
 	@echo "Removing the embedded database in $(VAR_DIR) …"
 	@rm -f -- "$(VAR_DIR)/tenantry.db" "$(VAR_DIR)/tenantry.db-wal" "$(VAR_DIR)/tenantry.db-shm" \
-	  "$(VAR_DIR)/demo_sign_ins.json"
+	  "$(VAR_DIR)/demo_sign_ins.json" "$(VAR_DIR)/demo_operators.json"
 
 test: $(VENV)/.dev ## All tests but the long ones
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)

@@ -11,6 +11,7 @@ from config import (
     audit_commands,
     database_commands,
     house_commands,
+    operator_commands,
     relay_commands,
     worker_commands,
 )
@@ -29,6 +30,7 @@ def init_app(app: flask.Flask) -> None:
         relay_commands.commands,
         account_commands.accounts,
         audit_commands.audit,
+        operator_commands.operators,
         account_commands.shell_in,
     ):
         app.cli.add_command(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,13 @@ import click
 from saas import errors
 from saas.actor import Actor
 from saas.permissions import SYSTEM_ROLES
-from saas.services import account_services, identity_services, project_services, user_services
+from saas.services import (
+    account_services,
+    identity_services,
+    operator_services,
+    project_services,
+    user_services,
+)
 from saas.services.session_services import Client
 from tenants import enter_account
 
@@ -26,6 +33,12 @@ PEOPLE = (
     ("acme", "ida", "ida@example.com", ["member"]),
     ("globex", "gus", "gus@example.com", ["owner"]),
     ("globex", "ida", "ida@example.com", ["viewer"]),
+)
+# (address, role): who signs in to the console.
+OPERATORS = (
+    ("olga@example.com", "administrator"),
+    ("sam@example.com", "support"),
+    ("vic@example.com", "viewer"),
 )
 PROJECTS = {"acme": ("Apollo", "Gemini"), "globex": ("Manhattan",)}
 _CLIENT = Client(ip="", user_agent="flask seed")
@@ -52,6 +65,7 @@ def seed(var_dir: Path) -> None:
     for account, names in PROJECTS.items():
         _add_projects(owners[account], names)
     _tell(made, kept)
+    _add_operators(var_dir / "demo_operators.json")
 
 
 def _is_known(email: str) -> bool:
@@ -108,7 +122,27 @@ def _add_projects(owner: Actor, names: tuple[str, ...]) -> None:
                 continue  # there already, from an earlier run
 
 
-def _keep(path: Path, known: dict[str, str]) -> None:
+def _add_operators(kept: Path) -> None:
+    """Make the operators that are missing, tell how they sign in, and keep it for the owner of the files."""
+    known: dict[str, dict[str, str]] = json.loads(kept.read_text()) if kept.exists() else {}
+    there = {row.email for row in operator_services.everybody()}
+    made = {}
+    for email, role in OPERATORS:
+        if email not in there:
+            new = operator_services.add_operator(email=email, role=role)
+            made[email] = {"password": new.password, "role": role, "totp_secret": new.totp_secret}
+    _keep(kept, known | made)
+    if made:
+        click.echo(f"  {'OPERATOR':<20}{'PASSWORD':<22}{'ROLE':<15}SECRET OF THE SECOND FACTOR")
+    for email, each in made.items():
+        told = f"{each['password']:<22}{each['role']:<15}{each['totp_secret']}"
+        click.echo(f"  {email:<20}{told}")
+    click.echo(f"  Operators sign in at /admin/sign-in (kept in {kept}).")
+    command = ".venv/bin/python -m flask operators code olga@example.com"
+    click.echo(f"  A code without an app: {command}\n")
+
+
+def _keep(path: Path, known: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(known, indent=1) + "\n")

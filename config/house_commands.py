@@ -51,6 +51,7 @@ def _tell_addresses(base_url: str) -> None:
     for name, path in (
         ("Product", "/"),
         ("Sign in", "/login"),
+        ("Console", "/admin/sign-in"),
         ("Mail", "/dev/mail"),
         ("API", "/api/docs"),
     ):

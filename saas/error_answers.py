@@ -63,7 +63,9 @@ def answer_unexpected(error: Exception) -> Any:
 def _is_page() -> bool:
     """Say whether a person looks at this: a page of ours, or an unknown address outside the API asked for as HTML."""
     request = flask.request
-    if request.url_rule is not None:
+    if request.url_rule is not None and not flask.g.get(
+        "hidden"
+    ):  # hidden: as if there were no such address
         return request.endpoint in flask.current_app.extensions["pages"]
     if isinstance(request.routing_exception, SecurityError):
         return False  # a host that is not ours: no page of ours has an address there

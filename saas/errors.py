@@ -215,6 +215,13 @@ class TooManyWebhooksError(ProductError):
     message = "An account has at most 20 webhooks. Delete one that is no longer needed."
 
 
+class AlreadySoError(ProductError):
+    """Of an act upon what is in that state already, or was changed by somebody else meanwhile."""
+
+    internal_error_code = 40909
+    message = "There is nothing to do: it is so already."
+
+
 class LinkGoneError(ProductError):
     """Tells in words why a link, an invitation or an offer no longer works."""
 

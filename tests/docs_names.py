@@ -15,6 +15,7 @@ import config
 import saas
 import tenants
 from saas.audit.events import AuditEvent
+from saas.operator import ConsolePermission
 from saas.permissions import Permission
 from tests.docs_runner import ROOT
 from tests.docs_words import SUFFIXES, spans
@@ -47,7 +48,7 @@ def wrong_names(text: str, added: str = "") -> Iterator[str]:
             yield f"{span}: leads to nothing"
         unknown = [word for word in re.findall(r"[A-Za-z_]\w+", span) if word not in words]
         yield from (f"{span}: no source has the word {word}" for word in unknown)
-        if re.fullmatch(r"[a-z_]+:[a-z_]+", span) and span not in set(Permission):
+        if re.fullmatch(r"[a-z_]+:[a-z_]+", span) and span not in {*Permission, *ConsolePermission}:
             yield f"{span}: no such permission"
 
 

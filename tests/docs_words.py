@@ -94,6 +94,7 @@ def _wrong_words(line: str, words: list[str], command: Any) -> Iterator[str]:
             return
         words = words[1:]
     options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    words = [word.partition("=")[0] for word in words]  # --role=viewer
     places = sum(isinstance(each, click.Argument) for each in command.params)
     if len([word for word in words if not word.startswith("-")]) > places:
         yield f"{line}: more arguments than it takes"

@@ -13,6 +13,7 @@ from saas.permissions import Permission
 from saas.routes import API, DEV_PAGES, PAGES, ROUTES
 from saas.routing import PUBLIC, SIGNED_IN, Route, RouteTableError, add_routes
 from saas.views import project_views
+from tests.admin import addresses as console_addresses
 from tests.house import House
 from tests.people import register
 from tests.refusals import nothing_changes, refused
@@ -145,10 +146,10 @@ GET    /dev/mail                                         public
 GET    /dev/mail/<mail_id>                               public
 """
 CONSOLE_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-ELSEWHERE = {  # not in the route table: files, and the console's place, which is closed
+ELSEWHERE = {  # not in the route table: files, and the console, whose table stands beside its tests
     ("GET", "/static/<path:filename>"),
-    *((method, "/admin") for method in CONSOLE_METHODS),
-    *((method, "/admin/<path:page>") for method in CONSOLE_METHODS),
+    ("GET", "/static/console/<path:filename>"),
+    *((method, path) for method, path, _ in console_addresses.lines()),
 }
 
 

@@ -98,6 +98,35 @@ class WebhookData(EventData):
     actions: list[str] | None
 
 
+class ViewData(EventData):
+    """What an operator looked at in an account."""
+
+    page: str
+
+
+class ConsoleViewData(EventData):
+    """What an operator looked at: the page, the account if it was one's, and what was asked for."""
+
+    page: str
+    account_id: str | None = None
+    query: str | None = None
+
+
+class ConsoleActData(EventData):
+    """What an operator did, in which account, and the ticket it was for."""
+
+    act: str
+    account_id: str | None = None
+    account_name: str | None = None
+    ticket: str | None = None
+
+
+class OperatorData(EventData):
+    """An operator's role in the console."""
+
+    role: str
+
+
 class AuditEvent(StrEnum):
     """Name, kind (c r u d x), chain (account or system), tables accounted for, data model, outcome."""
 
@@ -133,10 +162,14 @@ class AuditEvent(StrEnum):
     ACCOUNT_RESTORED = ("account.restored", "u", "account", ("accounts",))
     ACCOUNT_SUSPENDED = ("account.suspended", "u", "account", ("accounts",))
     ACCOUNT_UPDATED = ("account.updated", "u", "account", ("accounts",))
+    ACCOUNT_VIEWED = ("account.viewed", "r", "account", (), ViewData)
     API_KEY_CREATED = ("api_key.created", "c", "account", ("api_keys",), PermissionsData)
     API_KEY_REVOKED = ("api_key.revoked", "u", "account", ("api_keys",))
     AUDIT_EXPORTED = ("audit.exported", "r", "account", (), ExportData)
     AUDIT_PRUNED = ("audit.pruned", "d", "account", (), PruningData)
+    CONSOLE_ACTED = ("console.acted", "x", "system", (), ConsoleActData)
+    CONSOLE_DENIED = ("console.denied", "x", "system", (), DenialData, "denied")
+    CONSOLE_VIEWED = ("console.viewed", "r", "system", (), ConsoleViewData)
     IDENTITY_CONFIRMED = (
         "identity.confirmed",
         "u",
@@ -163,6 +196,9 @@ class AuditEvent(StrEnum):
         "system",
         ("identities", "email_tokens", "sessions"),
     )
+    IDENTITY_RESTORED = ("identity.restored", "u", "system", ("identities",))
+    IDENTITY_SIGNED_OUT = ("identity.signed_out", "d", "system", ("sessions",))
+    IDENTITY_SUSPENDED = ("identity.suspended", "u", "system", ("identities", "sessions"))
     INVITATION_ACCEPTED = (
         "invitation.accepted",
         "u",
@@ -179,6 +215,52 @@ class AuditEvent(StrEnum):
     )
     INVITATION_RESENT = ("invitation.resent", "u", "account", ("invitations",))
     INVITATION_REVOKED = ("invitation.revoked", "u", "account", ("invitations",))
+    NOTE_ADDED = ("note.added", "c", "account", ("account_notes",))
+    OPERATOR_ADDED = (
+        "operator.added",
+        "c",
+        "system",
+        ("operators", "operator_recovery_codes"),
+        OperatorData,
+    )
+    OPERATOR_CODES_RENEWED = (
+        "operator.codes_renewed",
+        "u",
+        "system",
+        ("operators", "operator_recovery_codes"),
+    )
+    OPERATOR_FACTOR_RESET = (
+        "operator.factor_reset",
+        "u",
+        "system",
+        ("operators", "operator_recovery_codes", "operator_sessions"),
+    )
+    OPERATOR_FACTOR_SET = (
+        "operator.factor_set",
+        "u",
+        "system",
+        ("operators", "operator_recovery_codes", "operator_sessions"),
+    )
+    OPERATOR_REMOVED = (
+        "operator.removed",
+        "d",
+        "system",
+        ("operators", "operator_recovery_codes", "operator_sessions"),
+    )
+    OPERATOR_SIGNED_IN = (
+        "operator.signed_in",
+        "c",
+        "system",
+        ("operators", "operator_recovery_codes", "operator_sessions"),
+        SessionData,
+    )
+    OPERATOR_SIGNED_OUT = (
+        "operator.signed_out",
+        "d",
+        "system",
+        ("operator_sessions",),
+        SessionData,
+    )
     OWNERSHIP_ACCEPTED = (
         "ownership.accepted",
         "u",
@@ -187,6 +269,9 @@ class AuditEvent(StrEnum):
     )
     OWNERSHIP_OFFERED = ("ownership.offered", "c", "account", ("ownership_offers",))
     PASSWORD_REFUSED = ("password.refused", "x", "account", (), RefusalData, "failure")
+    PERSON_RESTORED = ("person.restored", "u", "account", ())
+    PERSON_SIGNED_OUT = ("person.signed_out", "d", "account", ())
+    PERSON_SUSPENDED = ("person.suspended", "u", "account", ())
     PROJECT_CREATED = ("project.created", "c", "account", ("projects",))
     PROJECT_DELETED = ("project.deleted", "d", "account", ("projects",))
     PROJECT_UPDATED = ("project.updated", "u", "account", ("projects",))
@@ -245,6 +330,10 @@ NOT_AUDITED: dict[str, tuple[frozenset[str] | None, str]] = {
     "accounts": (frozenset({"roles_version"}), "a counter that follows from changes of roles"),
     "system_events": (None, "the log itself"),
     "system_heads": (None, "the log itself"),
+    "operator_sessions": (
+        frozenset({"last_seen_at"}),
+        "a trace of use, written at most once a minute",
+    ),
     "sessions": (frozenset({"last_seen_at"}), "a trace of use, written at most once a minute"),
     "users": (frozenset({"last_used_at"}), "a trace of use, written at sign-in"),
     "audit_cursors": (None, "how far the log has been delivered, not a change of its own"),

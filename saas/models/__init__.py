@@ -7,6 +7,7 @@ from saas.models.email_tokens import EmailToken
 from saas.models.events import AuditEventRow, AuditHead, SystemEventRow, SystemHead
 from saas.models.identities import Identity, UserSession
 from saas.models.invitations import Invitation, InvitationRole, OwnershipOffer
+from saas.models.operators import AccountNote, OperatorRow, OperatorSession, RecoveryCode
 from saas.models.outbox import OutboxItem
 from saas.models.projects import Project
 from saas.models.roles import Role, UserRole
@@ -36,6 +37,9 @@ OWNERSHIP = Ownership(
         "audit_cursors": GlobalTable(
             "how far each destination has got, for workers of no account; not for the app role at all"
         ),
+        "operators": GlobalTable("people of the house, in no account; closed to the app role"),
+        "operator_sessions": GlobalTable("an operator's browser; closed to the app role"),
+        "operator_recovery_codes": GlobalTable("for one operator; closed to the app role"),
         "system_heads": GlobalTable("the one head of the chain of system events", keys=("id",)),
     },
 )
@@ -43,6 +47,7 @@ OWNERSHIP = Ownership(
 __all__ = [
     "OWNERSHIP",
     "Account",
+    "AccountNote",
     "ApiKey",
     "AuditCursor",
     "AuditEventRow",
@@ -54,9 +59,12 @@ __all__ = [
     "Identity",
     "Invitation",
     "InvitationRole",
+    "OperatorRow",
+    "OperatorSession",
     "OutboxItem",
     "OwnershipOffer",
     "Project",
+    "RecoveryCode",
     "Role",
     "SystemEventRow",
     "SystemHead",

@@ -40,6 +40,7 @@ class User(TenantModel, Base):
         UniqueConstraint("account_id", "username"),
         UniqueConstraint("account_id", "identity_id"),
         Index(None, "identity_id"),
+        Index(None, "id"),  # for the console, which looks a seat up without knowing its account
     )
 
     identity_id: Mapped[UUID] = mapped_column(ForeignKey("identities.id"))

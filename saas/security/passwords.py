@@ -26,8 +26,10 @@ __all__ = [
     "MIN_LENGTH",
     "check_strength",
     "configure",
+    "derive",
     "hash_password",
     "needs_rehash",
+    "newest_pepper",
     "verify_password",
 ]
 
@@ -127,6 +129,17 @@ def needs_rehash(stored: str) -> bool:
     setup = _ready()
     parts = _parse(stored)
     return parts is None or parts[1] != setup.newest or int(parts[3]) < setup.cost
+
+
+def newest_pepper() -> str:
+    """The key id of the pepper that new secrets are made with."""
+    return _ready().newest
+
+
+def derive(purpose: str, seed: str, key_id: str) -> bytes:
+    """32 bytes that follow from a seed and a pepper, for one purpose; KeyError for a pepper that is gone."""
+    pepper = _ready().peppers[key_id]
+    return hmac.digest(pepper, f"{purpose}\0{seed}".encode(), "sha256")
 
 
 def _ready() -> _Setup:

@@ -149,7 +149,8 @@ def resend_invitation(actor: Actor, *, invitation_id: UUID) -> AnyRow:
         secret = tokens.new_token()
         invitation_model.token_hash = tokens.token_hash(secret)
         invitation_model.expires_at = utc_now() + LASTS
-        invitation_model.invited_by_id = actor.seat_id
+        # An operator has no seat: the invitation stays its sender's.
+        invitation_model.invited_by_id = actor.seat_id or invitation_model.invited_by_id
         unit.flush()
         record(AuditEvent.INVITATION_RESENT, actor=actor, target=invitation_model)
         _send(unit, actor, invitation_model, secret, names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyotp
 import pytest
 
 from config import migrating
+from saas.operator import OPERATOR_ROLES
 from tests import databases
 from tests.command_line import Run, runner
 from tests.house import House
@@ -161,6 +164,52 @@ class TestShell:
         assert {"Account", "Project", "User", "enter_account", "select"} <= names.keys()
 
 
+class TestOperators:
+    def test_added_they_can_sign_in_listed_and_removed(self, house: House, run: Run) -> None:
+        email = f"olga.{uuid4().hex[:8]}@example.com"
+
+        made = json.loads(run("operators", "add", email, "--role", "support", "--json").stdout)
+
+        assert made.keys() == {"email", "password", "totp_secret", "recovery_codes"}
+        code = run("operators", "code", email).stdout.strip()
+        fields = {"email": email, "password": made["password"], "code": code}
+        there = house.app.test_client().post("/admin/sign-in", data=fields)
+        assert there.status_code == 303
+        rows = json.loads(run("operators", "list", "--json").stdout)
+        (mine,) = [row for row in rows if row["email"] == email]
+        assert mine["role"] == "support"
+        assert mine["last_sign_in_at"] is not None
+        assert "no operator any more" in run("operators", "remove", email).output
+        again = house.app.test_client().post("/admin/sign-in", data=fields)
+        assert again.status_code == 401
+
+    def test_for_people_it_shows_everything_once_with_a_code_to_scan(self, run: Run) -> None:
+        told = run(
+            "operators", "add", f"sam.{uuid4().hex[:8]}@example.com", "--role", "viewer"
+        ).output
+
+        assert "totp secret" in told
+        assert len(re.findall(r"(?:[a-z2-7]{4}-){3}[a-z2-7]{4}", told)) == 10
+        assert "\u2588" in told or "\u2584" in told
+
+    def test_nobody_unknown_is_removed_and_no_address_is_taken_twice(self, run: Run) -> None:
+        email = f"vic.{uuid4().hex[:8]}@example.com"
+        run("operators", "add", email, "--role", "viewer")
+        for words in (
+            ("remove", "nobody@example.com"),
+            ("code", "nobody@example.com"),
+            ("add", email, "--role", "viewer"),
+        ):
+            assert run("operators", *words, exit_code=1).output
+        run("operators", "add", "x@example.com", "--role", "owner", exit_code=2)
+
+    def test_in_production_a_code_comes_from_the_operators_own_app(self, lite: House) -> None:
+        with variant(lite, **PRODUCTION) as other:
+            result = other.app.test_cli_runner().invoke(args=["operators", "code", "x@example.com"])
+        assert result.exit_code == 1
+        assert "own app" in result.output
+
+
 class TestSeed:
     def test_twice_makes_it_once_and_everybody_can_sign_in(
         self, empty: House, tmp_path: Path
@@ -177,6 +226,7 @@ class TestSeed:
 
         assert kept.stat().st_mode & 0o077 == 0
         assert all(password in first.output for password in passwords.values())
+        self.operators_can_sign_in(empty, tmp_path / "demo_operators.json", first.output)
         assert not [password for password in passwords.values() if password in second.output]
         assert json.loads(kept.read_text()) == passwords
         assert {email: each["roles"] for email, each in seats.items()} == {
@@ -189,6 +239,18 @@ class TestSeed:
         }
         ida = {each["name"] for each in seats["ida@example.com"]["accounts"]}
         assert ida == {"acme", "globex"}
+
+    def operators_can_sign_in(self, house: House, kept: Path, told: str) -> None:
+        operators = json.loads(kept.read_text())
+        assert kept.stat().st_mode & 0o077 == 0
+        assert {each["role"] for each in operators.values()} == set(OPERATOR_ROLES)
+        for email, each in operators.items():
+            assert each["password"] in told
+            assert each["totp_secret"] in told
+            fields = {"email": email, "password": each["password"]}
+            code = pyotp.TOTP(each["totp_secret"]).now()
+            answer = house.app.test_client().post("/admin/sign-in", data=fields | {"code": code})
+            assert answer.status_code == 303
 
     @pytest.fixture
     def empty(self, house: House, tmp_path: Path) -> Iterator[House]:

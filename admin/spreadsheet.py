@@ -1,0 +1,37 @@
+"""Cells that a spreadsheet takes for text, and lines of CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+# What makes a spreadsheet compute a cell, or hides what does. https://owasp.org/www-community/attacks/CSV_Injection
+_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def safe_cell(value: Any) -> str:
+    """Return a value as text that no spreadsheet computes: one that begins like a formula gets a quote in front."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, int | float):
+        return str(value)
+    text = str(value)
+    return "'" + text if text.lstrip(" ").startswith(_STARTS) or text.startswith(_STARTS) else text
+
+
+def csv_lines(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[bytes]:
+    """Yield lines of CSV (RFC 4180), one at a time: whatever the number of rows, only one is held."""
+    yield _line(head)
+    for row in rows:
+        yield _line(row)
+
+
+def _line(cells: Iterable[Any]) -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerow([safe_cell(cell) for cell in cells])
+    return out.getvalue().encode()
