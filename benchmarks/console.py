@@ -37,7 +37,8 @@ SELECT owner.account_id, (lpad(to_hex((extract(epoch FROM made.at) * 1000)::bigi
          || substr(made.noise, 1, 3) || 'a' || substr(made.noise, 4, 15))::uuid,
        1, made.n, made.at, ({_ACTIONS})[1 + made.n %% 5], 'u',
        CASE made.n %% 50 WHEN 0 THEN 'denied' ELSE 'success' END, 'info', 'user', made.noise,
-       'person' || made.n %% 20, 'project', made.noise, 'Apollo ' || made.n, '[]', '[]', '{{}}', made.noise, '192.0.2.1', 'benchmarks', 'api',
+       'person' || made.n %% 20, 'project', made.noise, 'Apollo ' || made.n, '[]', '[]',
+       '{{}}', made.noise, '192.0.2.1', 'benchmarks', 'api',
        '/api/projects', made.noise || made.noise, made.noise || made.noise, made.noise || made.noise
 FROM (SELECT n, now() - random() * interval '{DAYS} days' AS at, md5(n::text || %s) AS noise
       FROM generate_series(%s::bigint, %s::bigint) AS n) AS made
