@@ -72,7 +72,7 @@ def add_view(app: flask.Flask, view: OperatorView) -> None:
     check(view)
     admin: Admin = app.extensions["console"]
     admin.add_view(view)
-    shell.add_to_menu(f"{view.url}/", str(view.name), view.permission)
+    shell.add_to_menu(app, f"{view.url}/", str(view.name), view.permission)
 
 
 def check(view: BaseView) -> None:

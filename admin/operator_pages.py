@@ -12,7 +12,7 @@ from admin.act_pages import Act
 from admin.guarded import ConsolePage, asks
 from saas import errors
 from saas.operator import ConsolePermission
-from saas.services import console_audit_services, operator_services
+from saas.services import console_audit_services, operator_factor_services, operator_services
 from saas.unit import AnyRow
 
 RESET = Act(
@@ -67,7 +67,9 @@ class OperatorsPage(ConsolePage):
         operator, row = gate.current_operator(), _find(operator_id)
 
         def do(**why: Any) -> str:
-            code = operator_services.reset_second_factor(operator, operator_id=operator_id, **why)
+            code = operator_factor_services.reset_second_factor(
+                operator, operator_id=operator_id, **why
+            )
             return self.render("console/setup_code.html", row=row, code=code)
 
         what = (

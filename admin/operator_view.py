@@ -6,8 +6,7 @@ acts, which call services. There is no session either, so no path of upstream's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,38 +14,24 @@ from uuid import UUID
 import flask
 from flask_admin import expose
 from flask_admin.contrib.sqla import ModelView
-from pydantic import ValidationError
 from sqlalchemy import Select, func, select
-from werkzeug.wrappers import Response
 
 from admin import gate, spreadsheet
+from admin.bulk_acts import BulkActs
 from admin.fields import Field, Scope
-from admin.guarded import Guarded, error_page, read_form
+from admin.guarded import Guarded, error_page
 from saas import database, errors, paging
 from saas.models import Account
-from saas.operator import ConsolePermission, Operator, require_operator, why_not
-from saas.schemas.console_schemas import ActIn, BulkIn
+from saas.operator import ConsolePermission, Operator, why_not
 from saas.services import console_looks
 from tenants import TenantOwned
 
-MOST_AT_ONCE = 50
 _LIKE_SPECIAL = str.maketrans({"%": "/%", "_": "/_", "/": "//"})
 _accounts = Account.__table__.c
 
 
 class OperatorViewError(RuntimeError):
     """A list of the console is not declared completely; the message says what is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class BulkAct:
-    """An act upon several rows: its words, its permission, the service that does it to one, what will happen."""
-
-    words: str
-    permission: ConsolePermission
-    do: Callable[..., Any]
-    what: Sequence[str]
-    danger: bool = False
 
 
 class _NoSession:
@@ -60,14 +45,13 @@ class _NoSession:
         raise OperatorViewError(f"the console's lists have no session ({name})")
 
 
-class OperatorView(Guarded, ModelView):
+class OperatorView(BulkActs, Guarded, ModelView):
     """A list of one model over all accounts, for operators. Derive from it and fill in what stands below."""
 
     fields: ClassVar[Sequence[Field]] = ()
     scopes: ClassVar[Sequence[Scope]] = (Scope("all", "All"),)
     permission: ClassVar[ConsolePermission | None] = None
     export_permission: ClassVar[ConsolePermission] = ConsolePermission.LIST_EXPORT
-    acts: ClassVar[Mapping[str, BulkAct]] = {}
     sentence = ""  # under the title
     nothing = "Nothing here yet."
 
@@ -240,52 +224,6 @@ class OperatorView(Guarded, ModelView):
         name = f"{self.endpoint}.csv"
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
-
-    @expose("/action/", methods=("POST",))
-    def action_view(self) -> Any:
-        """Ask why (without a reason), or act upon each chosen row; a row outside the list stops it before it begins."""
-        sent = read_form(BulkIn)
-        if sent.action not in self.acts:
-            raise errors.NotFoundError
-        act = self.acts[sent.action]
-        require_operator(gate.current_operator(), act.permission)
-        ids = list(dict.fromkeys(sent.rowid))
-        rows = [self.get_one(row_id) for row_id in ids[:MOST_AT_ONCE]]
-        if None in rows or len(ids) > MOST_AT_ONCE:
-            raise errors.NotFoundError(f"Choose 1 to {MOST_AT_ONCE} rows of this list.")
-        if not sent.confirmed:
-            return self._ask(sent, act, rows, {}, 200)
-        try:
-            why = ActIn.from_strings({"reason": [sent.reason], "ticket": [sent.ticket]})
-        except ValidationError as error:
-            refused = errors.from_pydantic(error)
-            return self._ask(
-                sent, act, rows, {p.field: p.message for p in refused.field_errors}, 422
-            )
-        results = [(row, self._do(act, row, why)) for row in rows]
-        return self.render("console/results.html", view=self, act=act, results=results)
-
-    def _do(self, act: BulkAct, row: Any, why: ActIn) -> str:
-        """Do an act to one row; returns what stood in its way, or ""."""
-        try:
-            act.do(gate.current_operator(), row.id, reason=why.reason, ticket=why.ticket)
-        except errors.ProductError as error:
-            return error.message
-        return ""
-
-    def _ask(
-        self, sent: BulkIn, act: BulkAct, rows: list[Any], problems: dict[str, str], status: int
-    ) -> Response:
-        kept = [("action", sent.action), ("confirmed", "yes"), *(("rowid", row.id) for row in rows)]
-        names = ", ".join(self.title_of(row) for row in rows)
-        html = self.render(
-            "console/confirm.html", heading=f"{act.words}: {len(rows)}", about="the list",
-            back=self.url + "/", what=[names, *act.what], cause="", button=act.words,
-            danger=act.danger, kept=kept, problems=problems,
-            message="Please correct what is marked." if problems else "",
-            values={"reason": sent.reason, "ticket": sent.ticket},
-        )  # fmt: skip
-        return flask.make_response(html, status)
 
     # -- what templates ask ----------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 
 from admin import act_pages, gate
 from admin.act_pages import Act
+from admin.bulk_acts import BulkAct
 from admin.fields import Field, Scope
 from admin.guarded import asks, read_form
-from admin.operator_view import BulkAct, OperatorView
+from admin.operator_view import OperatorView
 from saas import errors
 from saas.models import Identity, User
 from saas.operator import ConsolePermission, Operator

@@ -38,14 +38,13 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, ConsolePermission | None], ...
     ("House", (("/admin/operators/", "Operators", "shield", ConsolePermission.OPERATOR_READ),)),
     ("Product", (("/admin/projects/", "Projects", "table", ConsolePermission.RECORD_READ),)),
 )
-_more: list[tuple[str, str, str, ConsolePermission | None]] = []
 
 
-def add_to_menu(path: str, words: str, permission: ConsolePermission | None) -> None:
-    """Put a list of the product's own into the menu, once."""
-    line = (path, words, "table", permission)
-    if line not in _more:
-        _more.append(line)
+def add_to_menu(
+    app: flask.Flask, path: str, words: str, permission: ConsolePermission | None
+) -> None:
+    """Put a list of the product's own into the menu of one app."""
+    app.extensions.setdefault("console_menu", []).append((path, words, "table", permission))
 
 
 def frame(operator: Operator | None) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def frame(operator: Operator | None) -> dict[str, Any]:
 
 
 def _menu(operator: Operator) -> list[tuple[str, list[tuple[str, str, str, bool]]]]:
-    sections = [*MENU, ("Yours", tuple(_more))] if _more else list(MENU)
+    sections = [*MENU, ("Yours", tuple(flask.current_app.extensions.get("console_menu", ())))]
     path = flask.request.path
     drawn = []
     for title, lines in sections:

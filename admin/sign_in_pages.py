@@ -16,7 +16,7 @@ from saas.operator import Operator
 from saas.pages import shared_pages
 from saas.schemas.console_schemas import CodeIn, OperatorSignInIn
 from saas.security import emails, second_factor
-from saas.services import operator_services
+from saas.services import operator_factor_services, operator_services
 
 
 def init_app(app: flask.Flask) -> None:
@@ -121,12 +121,12 @@ class SecondFactorPage(ConsolePage):
         if flask.request.method == "POST":
             try:
                 _count_try(operator)
-                codes = operator_services.finish_setup(operator, code=read_form(CodeIn).code)
+                codes = operator_factor_services.finish_setup(operator, code=read_form(CodeIn).code)
             except errors.ValidationFailedError as error:
                 problems = {problem.field: problem.message for problem in error.field_errors}
             else:
                 return self.render("console/codes.html", codes=codes)
-        secret = operator_services.begin_setup(operator)
+        secret = operator_factor_services.begin_setup(operator)
         uri = second_factor.provisioning_uri(secret, operator.label)
         html = self.render(
             "console/setup.html", secret=secret, qr=second_factor.qr_image(uri), problems=problems
@@ -146,7 +146,9 @@ class OwnPage(ConsolePage):
             try:
                 _count_try(gate.current_operator())
                 code = read_form(CodeIn).code
-                codes = operator_services.renew_recovery_codes(gate.current_operator(), code=code)
+                codes = operator_factor_services.renew_recovery_codes(
+                    gate.current_operator(), code=code
+                )
                 return self.render("console/codes.html", codes=codes)
             except errors.ValidationFailedError as error:
                 problems = {problem.field: problem.message for problem in error.field_errors}

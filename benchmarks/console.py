@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from benchmarks.data import HOST, Bench, filled_database
 from config import application
 from saas import database
-from saas.services import operator_services
+from saas.services import operator_staff_services
 
 FEW, MANY, ACCOUNTS, ROUNDS, DAYS = 10_000, 1_000_000, 200, 15, 30
 MOST = 3.0  # times the first page of FEW: what must be held
@@ -37,8 +37,8 @@ SELECT owner.account_id, (lpad(to_hex((extract(epoch FROM made.at) * 1000)::bigi
          || substr(made.noise, 1, 3) || 'a' || substr(made.noise, 4, 15))::uuid,
        1, made.n, made.at, ({_ACTIONS})[1 + made.n %% 5], 'u',
        CASE made.n %% 50 WHEN 0 THEN 'denied' ELSE 'success' END, 'info', 'user', made.noise,
-       'person' || made.n %% 20, 'project', made.noise, 'Apollo ' || made.n, '[]', '[]',
-       '{{}}', made.noise, '192.0.2.1', 'benchmarks', 'api',
+       'person' || made.n %% 20, 'project', made.noise, 'Apollo ' || made.n, '[]', '[]', '{{}}', made.noise,
+       '192.0.2.1', 'benchmarks', 'api',
        '/api/projects', made.noise || made.noise, made.noise || made.noise, made.noise || made.noise
 FROM (SELECT n, now() - random() * interval '{DAYS} days' AS at, md5(n::text || %s) AS noise
       FROM generate_series(%s::bigint, %s::bigint) AS n) AS made
@@ -68,7 +68,7 @@ def main() -> int:
 def come_in(app: flask.Flask) -> FlaskClient:
     """Return a browser in which an administrator is signed in."""
     with database.use(app.extensions["database"]):
-        made = operator_services.add_operator(email="olga@example.com", role="administrator")
+        made = operator_staff_services.add_operator(email="olga@example.com", role="administrator")
     client = app.test_client()
     form = {"email": made.email, "password": made.password, "code": made.recovery_codes[0]}
     answer = client.post("/admin/sign-in", data=form, base_url=f"https://{HOST}")

@@ -17,7 +17,7 @@ from saas.permissions import SYSTEM_ROLES
 from saas.services import (
     account_services,
     identity_services,
-    operator_services,
+    operator_staff_services,
     project_services,
     user_services,
 )
@@ -125,11 +125,11 @@ def _add_projects(owner: Actor, names: tuple[str, ...]) -> None:
 def _add_operators(kept: Path) -> None:
     """Make the operators that are missing, tell how they sign in, and keep it for the owner of the files."""
     known: dict[str, dict[str, str]] = json.loads(kept.read_text()) if kept.exists() else {}
-    there = {row.email for row in operator_services.everybody()}
+    there = {row.email for row in operator_staff_services.everybody()}
     made = {}
     for email, role in OPERATORS:
         if email not in there:
-            new = operator_services.add_operator(email=email, role=role)
+            new = operator_staff_services.add_operator(email=email, role=role)
             made[email] = {"password": new.password, "role": role, "totp_secret": new.totp_secret}
     _keep(kept, known | made)
     if made:

@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 from config import command_tools
 from saas.operator import OPERATOR_ROLES
 from saas.security import second_factor
-from saas.services import operator_services
+from saas.services import operator_staff_services
 
 operators = AppGroup("operators", help="Add, list and remove the operators of the console.")
 
@@ -22,7 +22,7 @@ operators = AppGroup("operators", help="Add, list and remove the operators of th
 @command_tools.command
 def add_operator(email: str, role: str, as_json: bool) -> None:
     """Make an operator; password, secret of the second factor and recovery codes are printed this once."""
-    made = operator_services.add_operator(email=email, role=role)
+    made = operator_staff_services.add_operator(email=email, role=role)
     if as_json:
         told = {"email": made.email, "password": made.password, "totp_secret": made.totp_secret}
         click.echo(json.dumps(told | {"recovery_codes": made.recovery_codes}))
@@ -41,7 +41,7 @@ def list_operators(as_json: bool) -> None:
     """List the operators by address."""
     rows = [
         {"id": r.id, "email": r.email, "role": r.role, "last_sign_in_at": r.last_sign_in_at}
-        for r in operator_services.everybody()
+        for r in operator_staff_services.everybody()
     ]
     command_tools.print_rows(rows, json_wanted=as_json)
 
@@ -51,7 +51,7 @@ def list_operators(as_json: bool) -> None:
 @command_tools.command
 def remove_operator(email: str) -> None:
     """Remove an operator; their sessions end at once, what they did stays in the log."""
-    operator_services.remove_operator(email=email)
+    operator_staff_services.remove_operator(email=email)
     click.echo(f"{email} is no operator any more.")
 
 
@@ -62,4 +62,4 @@ def code(email: str) -> None:
     """Print an operator's present code, so that nobody needs an app to try the console; never in production."""
     if command_tools.settings().production:
         raise click.ClickException("In production the code comes from the operator's own app.")
-    click.echo(operator_services.present_code(email=email))
+    click.echo(operator_staff_services.present_code(email=email))

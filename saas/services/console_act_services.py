@@ -19,7 +19,7 @@ from saas.columns import utc_now
 from saas.models import Account, AccountNote, Identity, User, UserSession
 from saas.operator import ConsolePermission, Operator, require_operator
 from saas.services import account_services, invitation_services
-from saas.services.operator_services import record_act
+from saas.services.operator_rows import record_act
 from saas.unit import AnyRow, Unit
 from tenants import enter_account
 

@@ -74,15 +74,16 @@ def read_lines(app: flask.Flask) -> list[Line]:
     return [_read_line(route) for route in app.extensions["routes"]]
 
 
-def undeclared(app: flask.Flask, free: Iterable[str] = ("static", "admin.")) -> list[str]:
+def undeclared(app: flask.Flask, free: Iterable[str] = ("/static/", "/admin")) -> list[str]:
     """Return a sentence for each URL that the app serves and its route table does not have.
 
-    ``free``: beginnings of endpoints that are no routes of the product: static files and the console.
+    ``free``: beginnings of addresses that are no routes of the product: static files, and the console, which has a
+    matrix of its own.
     """
     declared = {(route.method, route.rule) for route in app.extensions["routes"]}
     found = []
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith(tuple(free)):
+        if rule.rule.startswith(tuple(free)):
             continue
         for method in sorted((rule.methods or set()) - _FREE_METHODS):
             if (method, rule.rule) not in declared:

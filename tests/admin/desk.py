@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from saas.models import SystemEventRow
-from saas.services import operator_services
+from saas.services import operator_staff_services
 from tests.house import House
 from tests.refusals import look
 
@@ -35,7 +35,7 @@ class Desk:
     def code(self) -> str:
         """Return the present code of the app."""
         with self.house.in_use():
-            return operator_services.present_code(email=self.email)
+            return operator_staff_services.present_code(email=self.email)
 
     def get(self, path: str, **options: Any) -> Any:
         return self.client.get(path, **options)
@@ -66,7 +66,7 @@ def hire(house: House, role: str = "administrator", *, signed_in: bool = True) -
     """Make an operator and sign them in over HTTP, with a recovery code: those of the app stay unused."""
     email = f"{NAMES[role]}.{secrets.token_hex(6)}@example.com"
     with house.in_use():
-        made = operator_services.add_operator(email=email, role=role)
+        made = operator_staff_services.add_operator(email=email, role=role)
     desk = Desk(
         house, made.id, email, role, made.password, made.recovery_codes, house.app.test_client()
     )

@@ -13,9 +13,10 @@ from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
 from admin import console
+from admin.bulk_acts import BulkAct
 from admin.fields import Field, FieldError
 from admin.guarded import ConsoleViewError
-from admin.operator_view import BulkAct, OperatorView, OperatorViewError
+from admin.operator_view import OperatorView, OperatorViewError
 from admin.record_pages import ProjectsView
 from admin.spreadsheet import safe_cell
 from saas.columns import utc_now
@@ -63,19 +64,12 @@ ActiveProjects.acts = {
 
 
 @pytest.fixture
-def narrow(lite: House, monkeypatch: pytest.MonkeyPatch) -> Any:
+def narrow(lite: House) -> Any:
     """A console with one more list, whose ``get_query`` hides a row."""
     ActiveProjects.done.clear()
-    real = console.pages
-
-    def pages() -> Any:
-        return [
-            *real(),
-            ActiveProjects(Project, name="Active", endpoint="active", url="/admin/active"),
-        ]
-
-    monkeypatch.setattr(console, "pages", pages)
     with variant(lite) as other:
+        view = ActiveProjects(Project, name="Active", endpoint="active", url="/admin/active")
+        console.add_view(other.app, view)
         yield other
 
 
@@ -457,6 +451,7 @@ class TestTheSafeBase:
         page = olga.get("/admin/active/").get_data(as_text=True)
         assert "Apollo" in page
         assert str(ada.account_id) in page
+        assert '<a href="/admin/active/" aria-current="page">' in page  # it stands in the menu
         assert narrow.app.test_client().get("/admin/active/").status_code == 404
         assert ada.get("/admin/active/").status_code == 404
 

@@ -15,6 +15,7 @@ from saas.services import (
     console_audit_services,
     console_home_services,
     console_looks,
+    operator_codes,
     operator_services,
 )
 from tests import people
@@ -111,12 +112,12 @@ SEEDED: dict[str, tuple[Guard, Attack]] = {
     "a step is used once": (
         Guard(
             second_factor, "matching_step", "and step > after", "",
-            also=Guard(operator_services, "_use_app_code", ", _operators.c.totp_step < step", ""),
+            also=Guard(operator_codes, "use_app_code", ", _operators.c.totp_step < step", ""),
         ),
         a_code_twice,
     ),
     "a recovery code is used once": (
-        Guard(operator_services, "_use_code", "_codes.c.used_at.is_(None),", ""),
+        Guard(operator_codes, "use_code", "_codes.c.used_at.is_(None),", ""),
         a_recovery_code_twice,
     ),
     "the password is asked": (

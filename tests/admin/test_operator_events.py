@@ -16,7 +16,12 @@ from saas.audit import chain
 from saas.audit.coverage import UnauditedChangeError
 from saas.models import OperatorRow, SystemEventRow
 from saas.security import second_factor
-from saas.services import console_act_services, operator_services
+from saas.services import (
+    console_act_services,
+    operator_factor_services,
+    operator_services,
+    operator_staff_services,
+)
 from saas.services.session_services import Client
 from saas.system_unit import system_unit_of_work
 from tests import people
@@ -30,18 +35,18 @@ SERVICES = Path(operator_services.__file__).parent
 # own stand beside one that does: that they are written is shown in test_acts.py.
 SITES = {
     ("operator_services", "sign_in", 0): "sign in",
-    ("operator_services", "finish_setup", 0): "finish set-up",
-    ("operator_services", "renew_recovery_codes", 0): "renew codes",
-    ("operator_services", "add_operator", 0): "add operator",
-    ("operator_services", "remove_operator", 0): "remove operator",
-    ("operator_services", "reset_second_factor", 0): "reset",
+    ("operator_factor_services", "finish_setup", 0): "finish set-up",
+    ("operator_factor_services", "renew_recovery_codes", 0): "renew codes",
+    ("operator_staff_services", "add_operator", 0): "add operator",
+    ("operator_staff_services", "remove_operator", 0): "remove operator",
+    ("operator_factor_services", "reset_second_factor", 0): "reset",
     ("operator_services", "_record_ended", 0): "sign out",
     ("console_act_services", "suspend_person", 0): "suspend person",
     ("console_act_services", "restore_person", 0): "restore person",
     ("console_act_services", "sign_person_out", 0): "sign person out",
     ("console_act_services", "write_note", 0): "write note",
 }
-BESIDE = {("operator_services", "record_act", 0), ("console_act_services", "_tell_seat", 0)}
+BESIDE = {("console_act_services", "_tell_seat", 0)}
 
 
 def call_sites() -> dict[tuple[str, str, int], range]:
@@ -84,7 +89,7 @@ class Stage:
             if act == "restore person":
                 self.suspend()
             if act == "finish set-up":
-                code = operator_services.reset_second_factor(
+                code = operator_factor_services.reset_second_factor(
                     self.operator, operator_id=self.sam.id, reason=REASON
                 )
                 self.waiting = self.sign_in(self.sam, code)
@@ -93,17 +98,19 @@ class Stage:
         about: dict[str, Any] = {"identity_id": self.ada.identity_id, "reason": REASON}
         return {
             "sign in": lambda: self.sign_in(self.olga, self.olga.recovery_codes[0]),
-            "finish set-up": lambda: operator_services.finish_setup(
+            "finish set-up": lambda: operator_factor_services.finish_setup(
                 self.waiting, code=self.sam.code()
             ),
-            "renew codes": lambda: operator_services.renew_recovery_codes(
+            "renew codes": lambda: operator_factor_services.renew_recovery_codes(
                 self.operator, code=self.olga.code()
             ),
-            "add operator": lambda: operator_services.add_operator(
+            "add operator": lambda: operator_staff_services.add_operator(
                 email=people.fresh_email("new"), role="viewer"
             ),
-            "remove operator": lambda: operator_services.remove_operator(email=self.sam.email),
-            "reset": lambda: operator_services.reset_second_factor(
+            "remove operator": lambda: operator_staff_services.remove_operator(
+                email=self.sam.email
+            ),
+            "reset": lambda: operator_factor_services.reset_second_factor(
                 self.operator, operator_id=self.sam.id, reason=REASON
             ),
             "sign out": lambda: operator_services.sign_out(self.operator),

@@ -16,7 +16,7 @@ from saas.columns import utc_now
 from saas.models import OWNERSHIP, OperatorRow, SystemEventRow
 from saas.operator import OPERATOR_ROLES
 from saas.security import second_factor
-from saas.services import operator_services
+from saas.services import operator_rows, operator_services, operator_staff_services
 from tenants import UnscopableStatementError, enter_account
 from tests.admin import desk
 from tests.admin.desk import Desk, alert
@@ -110,7 +110,7 @@ def test_a_code_of_the_app_works_once(house: House) -> None:
 def test_an_older_code_is_dead_once_a_newer_one_was_used(house: House) -> None:
     olga = desk.hire(house, signed_in=False)
     with house.in_use():
-        known = operator_services._find(olga.id)
+        known = operator_rows.find(olga.id)
     secret = second_factor.secret_of(known.totp_seed, known.totp_key)
     older, newer = (
         second_factor.code_at(secret, utc_now() + timedelta(seconds=s)) for s in (-30, 0)
@@ -124,7 +124,7 @@ def test_an_older_code_is_dead_once_a_newer_one_was_used(house: House) -> None:
 def test_a_clock_may_be_off_by_a_step(house: House, off: int, opens: bool) -> None:
     olga = desk.hire(house, signed_in=False)
     with house.in_use():
-        known = operator_services._find(olga.id)
+        known = operator_rows.find(olga.id)
     secret = second_factor.secret_of(known.totp_seed, known.totp_key)
     code = second_factor.code_at(secret, utc_now() + timedelta(seconds=off))
 
@@ -214,7 +214,7 @@ def test_a_removed_operator_is_out_at_the_next_request(house: House) -> None:
     olga = desk.hire(house)
 
     with house.in_use():
-        operator_services.remove_operator(email=olga.email)
+        operator_staff_services.remove_operator(email=olga.email)
 
     assert olga.get(HOME).status_code == 303
     assert desk.sign_in(olga, olga.recovery_codes[0]).status_code == 401
@@ -337,7 +337,7 @@ class TestWhatIsStored:
         ):
             assert secret not in stored
         with house.in_use():
-            known = operator_services._find(olga.id)
+            known = operator_rows.find(olga.id)
         assert second_factor.secret_of(known.totp_seed, known.totp_key) not in stored
 
     def test_the_engine_of_customers_cannot_even_ask(self, house: House, ada: Person) -> None:
@@ -362,8 +362,8 @@ def test_an_operator_has_a_role_there_is_and_an_address_of_their_own(house: Hous
     olga = desk.hire(house, signed_in=False)
     with house.in_use():
         with pytest.raises(errors.ValidationFailedError):
-            operator_services.add_operator(email="x@example.com", role="owner")
+            operator_staff_services.add_operator(email="x@example.com", role="owner")
         with pytest.raises(errors.EmailAddressAlreadyExistsError):
-            operator_services.add_operator(email=olga.email.upper(), role="viewer")
+            operator_staff_services.add_operator(email=olga.email.upper(), role="viewer")
         with pytest.raises(errors.NotFoundError):
-            operator_services.remove_operator(email="nobody@example.com")
+            operator_staff_services.remove_operator(email="nobody@example.com")
