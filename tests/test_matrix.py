@@ -21,6 +21,7 @@ CHECKS = {
     "need_not_ask": {
         "account_services.register": "whoever registers is nobody yet",
         "api_key_services.touch_key": "a trace of use by the caller that was just found",
+        "console_looks.look_inside": "tells of a look that its service has asked for",
         "house_services.unreadiness": "asks the schema version and no row of anybody",
         "identity_services.find_identity": "a look-up for services, of no account; no view calls it",
         "identity_services.list_seats": "a look-up for services, of one person's own seats",
@@ -30,6 +31,10 @@ CHECKS = {
         "mail_token_services.reset_password": "whoever holds the token may",
         "mail_token_services.send_reset": "the worker's half of a question anybody may ask",
         "mail_token_services.verify_email": "whoever holds the token may",
+        "operator_rows.find": "a look-up for services of operators, which have asked",
+        "operator_rows.find_by_email": "a look-up for the sign-in and the command line",
+        "operator_services.find_operator": "finds who is asking; the cookie's token is its proof",
+        "operator_staff_services.everybody": "for the command line, which has no operator",
         "role_services.role_names": "one's own roles, which nobody need hold a permission to know",
         "session_services.sign_in": "whoever signs in is nobody yet",
         "session_services.sign_out": "one's own session",

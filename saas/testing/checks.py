@@ -15,7 +15,7 @@ import flask
 from saas.permissions import SYSTEM_ROLES, Permission
 
 OPENERS = frozenset({"reading", "unit_of_work", "looking_across", "reading_apart"})
-ASKERS = ("require", "require_person", "require_staff", "require_not_above")
+ASKERS = ("require", "require_person", "require_staff", "require_not_above", "require_operator")
 
 
 @dataclass(frozen=True, slots=True)

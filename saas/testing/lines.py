@@ -74,16 +74,20 @@ def read_lines(app: flask.Flask) -> list[Line]:
     return [_read_line(route) for route in app.extensions["routes"]]
 
 
-def undeclared(app: flask.Flask, free: Iterable[str] = ("/static/", "/admin")) -> list[str]:
+def undeclared(
+    app: flask.Flask, free: Iterable[str] = ("static", "console_static.", "console.")
+) -> list[str]:
     """Return a sentence for each URL that the app serves and its route table does not have.
 
-    ``free``: beginnings of addresses that are no routes of the product: static files, and the console, which has a
-    matrix of its own.
+    ``free``: beginnings of endpoints that are no routes of the product: static files and the console.
     """
+    views = app.extensions["console"]._views if "console" in app.extensions else ()
+    console = tuple(f"{view.endpoint}." for view in views)
     declared = {(route.method, route.rule) for route in app.extensions["routes"]}
     found = []
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith(tuple(free)):
+        # Pages of the console declare a ConsolePermission, or the app does not start (admin.console.check).
+        if rule.endpoint.startswith((*free, *console)):
             continue
         for method in sorted((rule.methods or set()) - _FREE_METHODS):
             if (method, rule.rule) not in declared:
