@@ -183,7 +183,14 @@ def every_page(olga: Desk, acme: Team, note: str) -> list[str]:
 @pytest.mark.timeout(400)  # every page there is, each looked at by axe
 @pytest.mark.parametrize(
     ("width", "scheme"),
-    [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"), (320, "light")],
+    # Each takes half a minute: one of each width and of each scheme here, the others with `make proof`.
+    [
+        (1280, "light"),
+        pytest.param(1280, "dark", marks=pytest.mark.proof),
+        pytest.param(390, "light", marks=pytest.mark.proof),
+        (390, "dark"),
+        pytest.param(320, "light", marks=pytest.mark.proof),
+    ],
 )
 def test_every_page_of_the_console_is_sound(chromium, site, scheme, width):  # noqa: F811
     olga, acme = desk.hire(site.house, signed_in=False), fill(site.house)
