@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import code
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -84,6 +85,7 @@ def shell_in(account: str) -> None:
     found = find_account(account)
     with enter_account(found.id), database.reading() as unit:
         names = {**shell_names(), "unit": unit, "session": unit.session, "account_id": found.id}
+        sys.excepthook = sys.__excepthook__  # whoever types here reads their mistakes here, not in the log
         code.interact(
             f"You are in {found.name} ({found.id}). Models are loaded; `session` reads.",
             local=names,
