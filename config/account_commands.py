@@ -85,7 +85,9 @@ def shell_in(account: str) -> None:
     found = find_account(account)
     with enter_account(found.id), database.reading() as unit:
         names = {**shell_names(), "unit": unit, "session": unit.session, "account_id": found.id}
-        sys.excepthook = sys.__excepthook__  # whoever types here reads their mistakes here, not in the log
+        sys.excepthook = (
+            sys.__excepthook__
+        )  # whoever types here reads their mistakes here, not in the log
         code.interact(
             f"You are in {found.name} ({found.id}). Models are loaded; `session` reads.",
             local=names,
