@@ -74,7 +74,14 @@ class FloodGate(Generic[_Said]):
         return max(0.0, min(ends) - self._clock()) if ends else None
 
     def _has_room(self, family: Hashable, source: Hashable) -> bool:
-        return (family, source) in self._sources or len(self._sources) < self.limit * MOST_SOURCES
+        most = self.limit * MOST_SOURCES
+        if (family, source) in self._sources or len(self._sources) < most:
+            return True
+        # Windows that are over without a count are nobody's any more, and must keep no newcomer out.
+        now = self._clock()
+        for key in [k for k, s in self._sources.items() if s.ends <= now and not s.count]:
+            del self._sources[key]
+        return len(self._sources) < most
 
     def _of(self, family: Hashable, source: Hashable) -> _Source[_Said]:
         found = self._sources.get((family, source))

@@ -74,6 +74,18 @@ def test_windows_without_a_count_end_by_themselves(gate: FloodGate[str], clock: 
     assert gate.admit("a", "b", "y")
 
 
+def test_sources_of_windows_that_are_over_keep_no_newcomer_out(
+    gate: FloodGate[str], clock: Clock
+) -> None:
+    for n in range(5 * MOST_SOURCES // 2):  # each takes a place for itself and one for its family
+        assert gate.admit(f"family {n}", n, "x")
+    assert len(gate._sources) == 5 * MOST_SOURCES
+    clock.now = 61
+
+    assert gate.admit("sign_in.failed", "new", "mine")
+    assert len(gate._sources) <= 2
+
+
 def test_it_says_when_the_next_summary_is_due(gate: FloodGate[str], clock: Clock) -> None:
     for _ in range(6):
         gate.admit("a", "b", "x")
