@@ -12,9 +12,10 @@ from uuid import UUID
 import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from config import account_commands, audit_following, command_tools
-from saas import actor, database
+from saas import actor, database, errors
 from saas.audit import copies, export, lag, pruning, reading
 from saas.audit.events import AuditEvent
 from saas.audit.reading import Chain
@@ -34,7 +35,33 @@ class _WrongUse(click.ClickException):
     exit_code = WRONG_USE
 
 
-@audit.command("verify")
+class _Incomplete(click.ClickException):
+    exit_code = int(Verdict.INCOMPLETE)
+
+
+class _Verify(click.Command):
+    """Only what was found is told as 1 and 2: an alarm must not ring for a misspelt option or account."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise _WrongUse(error.format_message()) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (_WrongUse, _Incomplete):
+            raise
+        except click.ClickException as error:
+            raise _WrongUse(error.message) from error
+        except (errors.DatabaseAwayError, SQLAlchemyError) as error:
+            raise _Incomplete(
+                "The database could not be read, so nothing is said of its log."
+            ) from error
+
+
+@audit.command("verify", cls=_Verify)
 @_account
 @click.option(
     "--file",
@@ -73,7 +100,8 @@ def _verify_online(account: str | None, copy: Path | None) -> list[Report]:
     run = reading.across
     with command_tools.talking_to_database():
         chains = _chains(account)
-        with click.progressbar(chains, label="Verifying", file=_terminal()) as shown:
+        hidden = not sys.stderr.isatty()  # progress is for a terminal
+        with click.progressbar(chains, label="Verifying", file=sys.stderr, hidden=hidden) as shown:
             reports = [chain.verify(run) for chain in shown]
         if copy is not None:
             with copy.open("rb") as lines:
@@ -105,25 +133,22 @@ def _tell(reports: list[Report], as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="A file that remembers what was delivered, so that nothing is missed between two runs.",
 )
-@with_appcontext
+@command_tools.command
 def tail(account: str | None, follow: bool, from_start: bool, state: Path | None) -> None:
     """Print events as lines of JSON, each at least once and in the order of its chain: for a pipe.
 
     Without --state it begins behind the last event of now.
     """
     only = None if account is None else _find(account)
-    with command_tools.talking_to_database():
-        try:
-            audit_following.follow(
-                sys.stdout.buffer,
-                only=only,
-                state=audit_following.State(state, from_start=from_start),
-                forever=follow,
-            )
-        except BrokenPipeError:
-            raise SystemExit(
-                1
-            ) from None  # nobody reads any more; what was not taken is not remembered as delivered
+    try:
+        remembered = audit_following.State(state, from_start=from_start)
+        audit_following.follow(sys.stdout.buffer, only=only, state=remembered, forever=follow)
+    except BrokenPipeError:
+        raise SystemExit(
+            1
+        ) from None  # nobody reads any more: what was not taken counts as not delivered
+    except (audit_following.StateError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @audit.command("export")
@@ -233,11 +258,6 @@ def all_chains(connection: Connection) -> list[Chain]:
     """Return every account's chain and the system's; an account without a head has one too, which is broken."""
     found = connection.scalars(select(_accounts.account_id).order_by(_accounts.account_id))
     return [*(Chain(account_id) for account_id in found), Chain(None)]
-
-
-def _terminal() -> Any:
-    """Progress is for a terminal; a pipe of standard error gets none of it."""
-    return sys.stderr
 
 
 def catalogue_rows() -> list[dict[str, str]]:

@@ -28,8 +28,14 @@ _PAGE = 500
 _heads, _system = AuditHead.__table__.c, SystemHead.__table__.c
 
 
+class StateError(ValueError):
+    """A state file that is none; the message says what to do."""
+
+
 class State:
     """What was delivered: chain → last seq. ``path``: where it is remembered, None: nowhere.
+
+    Raises StateError for a file that is no state, OSError for one that cannot be read or written.
 
     Chains that are not in it begin at 0, unless this is a first run without ``from_start``: then behind their heads.
     """
@@ -37,7 +43,7 @@ class State:
     def __init__(self, path: Path | None, *, from_start: bool) -> None:
         self._path = path
         known = path is not None and path.exists()
-        self.seqs: dict[str, int] = json.loads(path.read_text("utf-8")) if path and known else {}
+        self.seqs: dict[str, int] = _read(path) if path is not None and known else {}
         self.skips = not (known or from_start)
 
     def begin_behind(self, heads: dict[str, int]) -> None:
@@ -56,6 +62,18 @@ class State:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(self._path)
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        seqs = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        seqs = None
+    if not isinstance(seqs, dict) or not all(type(seq) is int for seq in seqs.values()):
+        raise StateError(
+            f"{path} does not say what was delivered. Name another file, or remove it."
+        )
+    return seqs
 
 
 def follow(out: BinaryIO, *, only: Chain | None, state: State, forever: bool) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import click
 import flask
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from config import log
 from config.migration_locks import MigrationError
 from config.settings import Settings
 from saas import context, database, errors
+from saas.services import house_services
 
 _log = structlog.get_logger("command")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -47,6 +49,8 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             raise click.ClickException(error.message) from error
         except MigrationError as error:
             raise click.ClickException(str(error)) from error
+        except SQLAlchemyError as error:
+            raise click.ClickException(_why_not(error)) from error
 
     return run
 
@@ -63,6 +67,13 @@ def say(text: str, **fields: object) -> None:
         _log.info(text, **fields)
     else:
         click.echo(text)
+
+
+def _why_not(error: SQLAlchemyError) -> str:
+    """Say for a person why the database did not do what a command asked of it."""
+    with talking_to_database():
+        why = house_services.unreadiness()
+    return why or f"The database refused this ({type(error).__name__}). `flask check` may say why."
 
 
 def print_rows(rows: list[dict[str, Any]], *, json_wanted: bool) -> None:

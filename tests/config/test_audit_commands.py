@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from config import audit_following
+from saas import database, errors
 from saas.audit.reading import Chain
 from tests.command_line import Run
 from tests.house import House
@@ -76,10 +79,29 @@ class TestVerify:
         assert "incomplete" in told.output
 
     @pytest.mark.parametrize(
-        "line", [("--offline",), ("--file", "no such file"), ("--file", __file__, "--offline")]
+        "line",
+        [
+            ("--offline",),
+            ("--file", "no such file"),
+            ("--file", "/"),
+            ("--file", __file__, "--offline"),
+            ("--nonsense",),
+            ("--account", "no such account"),
+        ],
     )
     def test_wrong_use_is_3(self, run_lite: Run, line: tuple[str, ...]) -> None:
         run_lite("audit", "verify", *line, exit_code=3)
+
+    def test_a_database_that_is_away_is_no_tampering(
+        self, run_lite: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @contextmanager
+        def away(reason: str) -> Iterator[None]:
+            raise errors.DatabaseAwayError
+            yield
+
+        monkeypatch.setattr(database, "looking_across", away)
+        assert "could not be read" in run_lite("audit", "verify", exit_code=2).output
 
 
 class TestExport:
@@ -171,6 +193,20 @@ class TestTail:
         mine = [e["action"] for e in told if e["account_id"] == str(ada.account_id)]
         assert mine[0] == "project.created"
         assert {e["account_id"] for e in told} == {str(ada.account_id), str(gus.account_id), None}
+
+    @pytest.mark.parametrize("text", ["{", "[]", '{"system": "1"}', "\x00"])
+    def test_a_file_that_is_no_state_is_refused_and_left(
+        self, run_lite: Run, tmp_path: Path, text: str
+    ) -> None:
+        state = tmp_path / "state"
+        state.write_text(text)
+        told = run_lite("audit", "tail", "--state", str(state), exit_code=1).output
+
+        assert "does not say what was delivered" in told
+        assert state.read_text() == text
+
+    def test_a_place_that_cannot_be_written_is_told(self, run_lite: Run, tmp_path: Path) -> None:
+        run_lite("audit", "tail", "--state", str(tmp_path / "no" / "state"), exit_code=1)
 
 
 class TestPrune:

@@ -17,11 +17,11 @@ from uuid import uuid4
 import pyotp
 import pytest
 
-from config import migrating
+from config import application, migrating
 from saas.operator import OPERATOR_ROLES
 from tests import databases
 from tests.command_line import Run, runner
-from tests.house import House
+from tests.house import House, settings_for
 from tests.people import Person, register, sign_in
 from tests.refusals import nothing_changes, refused
 from tests.variants import PRODUCTION, variant
@@ -130,6 +130,18 @@ class TestAccounts:
 
         with nothing_changes(house, ada):
             run("accounts", "suspend", str(ada.account_id), "--reason", "y")
+
+
+class TestWithoutASchema:
+    @pytest.mark.parametrize("line", [("accounts", "list"), ("audit", "tail"), ("audit", "prune")])
+    def test_a_command_says_what_to_do(self, tmp_path: Path, line: tuple[str, ...]) -> None:
+        with databases.empty_database("sqlite", tmp_path, "bare") as urls:
+            bare = application.create_app(settings_for(urls, tmp_path), serving=False)
+            result = bare.test_cli_runner().invoke(args=line)
+            bare.extensions["database"].dispose()
+
+        assert result.exit_code == 1
+        assert "flask db upgrade" in result.output
 
 
 class TestShell:
