@@ -18,6 +18,10 @@ from saas import database
 from saas.database import Database
 from tests import canaries, databases
 
+# One for all houses and every process that a test starts: what an app sets for its whole process is then the same,
+# whichever house was built last.
+SECRET_KEY = "houses-of-the-tests-0123456789abcdefghijklmnop"
+PEPPERS = "houses:of-the-tests-0123456789abcdefghijklmnopqr"
 MANY = "100000/minute"  # a throttle that no test reaches by accident
 
 
@@ -78,6 +82,8 @@ def settings_for(urls: databases.Urls, directory: Path, **more: object) -> Setti
     """Return test settings on a database: a cheap password hash, and throttles nobody meets by accident."""
     chosen = {
         "flask_config": "test",
+        "secret_key": SECRET_KEY,
+        "password_peppers": PEPPERS,
         "password_cost": 4,
         "var_dir": directory,
         "database_url": urls.tenant_url,

@@ -27,11 +27,7 @@ PRODUCTION = {
 @contextmanager
 def variant(house: House, **more: Any) -> Iterator[House]:
     """A house with some settings changed; what an app sets for its whole process is put back."""
-    secrets = {
-        "secret_key": house.settings.secret_key,
-        "password_peppers": house.settings.password_peppers,
-    }
-    chosen = settings_for(house.urls, house.settings.var_dir, **(secrets | more))
+    chosen = settings_for(house.urls, house.settings.var_dir, **more)
     # Whether the roles could pass the policies by is asked by tests of its own.
     app = application.create_app(chosen, serving=False)
     try:

@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from tests.databases import Urls
-from tests.house import MANY
+from tests.house import MANY, PEPPERS, SECRET_KEY
 
 ROOT = Path(__file__).parents[2]
 KEPT = ("HOME", "LANG", "PATH", "TMPDIR")
@@ -41,6 +41,8 @@ def environment(urls: Urls, var_dir: Path, **more: str) -> dict[str, str]:
         "DATABASE_SYSTEM_URL": urls.system_url,
         "DATABASE_ADMIN_URL": urls.admin_url,
         "VAR_DIR": str(var_dir),
+        "SECRET_KEY": SECRET_KEY,
+        "PASSWORD_PEPPERS": PEPPERS,
         "PASSWORD_COST": "4",
         "THROTTLE_SIGN_IN": MANY,
         "THROTTLE_REGISTER": MANY,

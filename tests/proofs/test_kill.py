@@ -93,9 +93,7 @@ def run(house: House, people: list[Person], port: int, log: Path) -> Ledger:
     """Serve, write, kill, KILLS times over; the ledger of it all."""
     cookies: list[Any] = [person.client.get_cookie("session") for person in people]
     ledger = Ledger(port, [cookie.value for cookie in cookies])
-    environment = processes.environment(
-        house.urls, house.settings.var_dir, SECRET_KEY=house.settings.secret_key.get_secret_value()
-    )
+    environment = processes.environment(house.urls, house.settings.var_dir)
     writers = [threading.Thread(target=ledger.write, args=(n,)) for n in range(CLIENTS)]
     for writer in writers:
         writer.start()

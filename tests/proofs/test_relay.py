@@ -189,7 +189,6 @@ class Scene:
             house, directory,
             NATS_URL=f"nats://127.0.0.1:{self.wire.port}", AUDIT_NATS_SUBJECT=self.subject,
             AUDIT_WEBHOOK_URL=self.http.url(), AUDIT_WEBHOOK_SECRET=SECRET,
-            SECRET_KEY=house.settings.secret_key.get_secret_value(),
         )  # fmt: skip
         stack.callback(self.workers.stop)
 

@@ -39,7 +39,6 @@ class Server:
         environment = processes.environment(
             house.urls,
             house.settings.var_dir,
-            SECRET_KEY=house.settings.secret_key.get_secret_value(),
             PORT=str(self.port),
         )
         self.reads = threading.Event()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -254,11 +253,10 @@ class Stage:
 
     def rehash(self) -> Any:
         """Sign in while the cost has risen, so that the password is hashed anew."""
-        # Of the process and not of the house: another house that was built since may have set peppers of its own.
-        before = passwords._configured[0]
-        passwords._configured[:] = [replace(before, cost=before.cost + 1)]
+        given = self.house.settings
+        passwords.configure(given.peppers, given.password_cost + 1)
         try:
             body = {"email": self.ada.email, "password": self.password}
             return self.browser().post("/api/login", body)
         finally:
-            passwords._configured[:] = [before]
+            passwords.configure(given.peppers, given.password_cost)
