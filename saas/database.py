@@ -52,6 +52,7 @@ class Database:
         # On the tenant engine the guard refuses what the table's privileges do not hold, DELETE of events among it.
         for refuse in (coverage.refuse_log_change, coverage.refuse_unaudited_outside):
             event.listen(self.system_engine, "before_cursor_execute", refuse)
+        event.listen(self.system_engine, "after_cursor_execute", coverage.note_system_write)
         _begin_events(self.tenant_engine, in_account=True)
         _begin_events(self.system_engine, in_account=False)
 
@@ -120,7 +121,16 @@ def unit_of_work() -> Iterator[Unit]:
             )
         yield outer
         return
-    unit = open_unit(read_only=False)
+    with whole(open_unit(read_only=False)) as unit:
+        yield unit
+
+
+@contextmanager
+def whole(unit: Unit) -> Iterator[Unit]:
+    """Commit what is done in an open unit together with the events that account for it, or nothing; closes it.
+
+    Raises UnauditedChangeError, DatabaseAwayError.
+    """
     try:
         yield unit
         unit.flush()
@@ -140,22 +150,10 @@ def unit_of_work() -> Iterator[Unit]:
 def work_of_owner(engine: Engine, account_id: UUID) -> Iterator[Unit]:
     """Open a writing transaction of the tables' owner for one account: no guard judges what is done in it.
 
-    Its events are linked and committed with it, as in ``unit_of_work``. ``engine``: from ``owner_engine``.
+    ``engine``: from ``owner_engine``.
     """
-    with enter_account(account_id), apart():
-        unit = Unit(_begin(engine), account_id, read_only=False)
-        _unit.set(unit)
-        try:
-            yield unit
-            chain.write(unit)
-            _commit(unit)
-        except BaseException:
-            _roll_back(unit)
-            raise
-        finally:
-            close_unit(unit)
-    for follow_up in unit.after_commit:
-        follow_up()
+    with enter_account(account_id), apart(), whole(begin_unit(engine, account_id)) as unit:
+        yield unit
 
 
 def owner_engine(url: str) -> Engine:
@@ -203,6 +201,11 @@ def open_unit(*, read_only: bool) -> Unit:
     database = current_database()
     account_id = current_account_id()
     engine = database.tenant_reader if read_only else database.tenant_engine
+    return begin_unit(engine, account_id, read_only=read_only)
+
+
+def begin_unit(engine: Engine, account_id: UUID, *, read_only: bool = False) -> Unit:
+    """Begin a transaction of an engine as the current unit; the caller must close it. Raises DatabaseAwayError."""
     unit = Unit(_begin(engine), account_id, read_only=read_only)
     _unit.set(unit)
     return unit

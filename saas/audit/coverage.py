@@ -44,10 +44,9 @@ def refuse_log_change(
     conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
 ) -> None:
     """Refuse UPDATE and DELETE of audit events, on every database and whatever its role may (engine event)."""
-    if not (context.isupdate or context.isdelete):
+    if context.isinsert:
         return
-    table = getattr(getattr(context.compiled, "statement", None), "table", None)
-    if getattr(table, "name", "") in LOG_TABLES:
+    if _written_table(context) in LOG_TABLES:
         raise LogIsAppendOnlyError(f"audit events are only ever added; refused at {_place()}")
 
 
@@ -55,16 +54,13 @@ def refuse_unaudited_outside(
     conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
 ) -> None:
     """Refuse writes of audited tables on the system engine, where nobody would ask for their event (engine event)."""
-    if not (context.isinsert or context.isupdate or context.isdelete):
-        return
     unit = find_unit()
     if unit is not None and unit.connection is conn:
         return  # a unit of the system engine (saas.system_unit), which asks for its events at the end
-    table = getattr(getattr(context.compiled, "statement", None), "table", None)
-    name = getattr(table, "name", "")
-    if name and is_audited(name, None):
+    table = _written_table(context)
+    if table and is_audited(table, None):
         raise UnauditedChangeError(
-            f"{name} is written outside database.unit_of_work() at {_place()}"
+            f"{table} is written outside database.unit_of_work() at {_place()}"
         )
 
 
@@ -81,6 +77,19 @@ def note_write(
             unit.written[table] = _place()
 
 
+def note_system_write(
+    conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    """The same for a unit of the system engine, which has no guard to say what a statement writes (engine event)."""
+    unit, table = find_unit(), _written_table(context)
+    if unit is None or unit.connection is not conn or not table or cursor.rowcount == 0:
+        return
+    values = getattr(context.compiled.statement, "_values", None) if context.isupdate else None
+    columns = frozenset(getattr(key, "key", key) for key in values) if values else None
+    if table not in unit.written and is_audited(table, columns):
+        unit.written[table] = _place()
+
+
 def check(unit: Unit) -> None:
     """Raise UnauditedChangeError when a changed table is accounted for by no recorded event."""
     accounted = {table for pending in unit.events for table in pending.event.tables}
@@ -94,6 +103,14 @@ def check(unit: Unit) -> None:
         raise UnauditedChangeError(
             f"no event accounts for {', '.join(missing)}; recorded: {recorded}"
         )
+
+
+def _written_table(context: Any) -> str:
+    """Return the name of the table that a statement writes, "" for one that writes none."""
+    if not (context.isinsert or context.isupdate or context.isdelete):
+        return ""
+    table = getattr(getattr(context.compiled, "statement", None), "table", None)
+    return str(getattr(table, "name", ""))
 
 
 def _place() -> str:
