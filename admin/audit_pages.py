@@ -12,9 +12,9 @@ import flask
 from flask_admin import expose
 from pydantic import Field
 
-from admin import gate, spreadsheet
+from admin import gate
 from admin.guarded import ConsolePage, asks, read_query
-from saas import errors
+from saas import errors, spreadsheet
 from saas.audit import chain
 from saas.audit.events import AuditEvent
 from saas.operator import ConsolePermission, why_not
@@ -99,7 +99,7 @@ class AuditPage(ConsolePage):
         if query.format == "ndjson":
             answer = flask.Response(_lines(rows), content_type="application/x-ndjson")
         else:
-            cells = ([_cell(row, name) for name in _COLUMNS] for row in rows)
+            cells = ([getattr(row, name) for name in _COLUMNS] for row in rows)
             lines = spreadsheet.csv_lines(_COLUMNS, cells)
             answer = flask.Response(lines, content_type="text/csv; charset=utf-8")
         name = f"audit-events.{query.format}"
@@ -130,13 +130,6 @@ def _api_query(query: EventsQuery) -> str:
     }
     chosen = {key: value for key, value in asked.items() if value is not None}
     return "/api/audit-events" + (f"?{urlencode(chosen)}" if chosen else "")
-
-
-def _cell(row: Any, name: str) -> Any:
-    value = getattr(row, name)
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    return value
 
 
 def _json(row: Any, *, indent: int | None = None) -> str:

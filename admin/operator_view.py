@@ -16,11 +16,11 @@ from flask_admin import expose
 from flask_admin.contrib.sqla import ModelView
 from sqlalchemy import Select, func, select
 
-from admin import gate, spreadsheet
+from admin import gate
 from admin.bulk_acts import BulkActs
 from admin.fields import Field, Scope
 from admin.guarded import Guarded, error_page
-from saas import database, errors, paging
+from saas import database, errors, paging, spreadsheet
 from saas.models import Account
 from saas.operator import ConsolePermission, Operator, why_not
 from saas.services import console_looks

@@ -5,15 +5,14 @@ Only NDJSON can be verified, because only there stands every byte that was diges
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from saas import spreadsheet
 from saas.audit import canonical
+from saas.columns import canonical_json
 
-Format = str
 MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
@@ -21,8 +20,6 @@ MEDIA_TYPES = {
 }
 _ECS_VERSION = "8.17.0"
 _COLUMNS = ("seq", *canonical.FIELDS, "digest", "prev", "hash")
-# What a spreadsheet reads as the beginning of a formula. https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _ECS_TYPES = {"c": "creation", "r": "access", "u": "change", "d": "deletion", "x": "info"}
 _ECS_SIGN_IN_TYPES = {"c": "start", "d": "end"}
 _ECS_OUTCOMES = {"success": "success", "denied": "failure", "failure": "failure"}
@@ -33,11 +30,11 @@ _ECS_CATEGORIES = {
 }  # fmt: skip
 
 
-def export(pages: Iterable[Sequence[Any]], form: Format) -> Iterator[bytes]:
+def export(pages: Iterable[Sequence[Any]], form: str) -> Iterator[bytes]:
     """Yield an export of pages of ``canonical.select_events`` rows, one piece a page; ``form``: of MEDIA_TYPES."""
     write = {"ndjson": _ndjson, "csv": _csv, "ecs": _ecs}[form]
     if form == "csv":
-        yield _csv_text([_COLUMNS])
+        yield spreadsheet.csv_text([_COLUMNS])
     for rows in pages:
         yield write(rows)
 
@@ -53,29 +50,11 @@ def _ndjson(rows: Sequence[Any]) -> bytes:
 
 
 def _csv(rows: Sequence[Any]) -> bytes:
-    return _csv_text([_cell(event[name]) for name in _COLUMNS] for event in map(as_event, rows))
-
-
-def _csv_text(lines: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(lines)  # RFC 4180
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, int):
-        return str(value)
-    text = "" if value is None else value if isinstance(value, str) else canonical_text(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-canonical_text: Callable[[Any], str] = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":")
-).encode
+    return spreadsheet.csv_text([event[name] for name in _COLUMNS] for event in map(as_event, rows))
 
 
 def _ecs(rows: Sequence[Any]) -> bytes:
-    return "".join([canonical_text(to_ecs(as_event(row))) + "\n" for row in rows]).encode()
+    return "".join([canonical_json(to_ecs(as_event(row))) + "\n" for row in rows]).encode()
 
 
 def to_ecs(event: dict[str, Any]) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from admin.fields import Field, FieldError
 from admin.guarded import ConsoleViewError
 from admin.operator_view import OperatorView, OperatorViewError
 from admin.record_pages import ProjectsView
-from admin.spreadsheet import safe_cell
 from saas.columns import utc_now
 from saas.models import Account, Identity, OperatorRow, Project, User
 from saas.operator import ConsolePermission, Operator
+from saas.spreadsheet import safe_cell
 from tests import acts, people
 from tests.admin import desk
 from tests.admin.desk import REASON, Desk

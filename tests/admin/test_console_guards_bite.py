@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from admin import fields, gate, guarded, spreadsheet
+from admin import fields, gate, guarded
+from saas import spreadsheet
 from saas.audit.events import AuditEvent
 from saas.security import second_factor
 from saas.services import (
