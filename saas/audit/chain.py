@@ -7,7 +7,7 @@ ASCII text ``prev:seq:digest``, all in hex; the first prev is 64 zeros. Anyone c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -111,7 +111,7 @@ def envelope(row: dict[str, Any]) -> dict[str, Any]:
 def as_text(value: Any) -> Any:
     """Return an id or a time as the envelope has it: times in UTC, always with six digits, and a Z."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return canonical.time_text(value)
     return str(value) if isinstance(value, UUID) else value
 
 

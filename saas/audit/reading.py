@@ -32,6 +32,7 @@ class _Statements:
 
     def __init__(self, events: Any, heads: Any, owner: Any, head_owner: Any) -> None:
         mine = [] if owner is None else [owner == bindparam("owner")]
+        self.action = events.c.action
         self.page = (
             canonical.select_events(events)
             .where(*mine, events.c.seq > bindparam("after"), events.c.seq <= bindparam("until"))
@@ -91,6 +92,20 @@ class Chain:
             if len(rows) < size:
                 return
             after = rows[-1][0]
+
+    def news(
+        self, run: Rows, *, after: int, most: int, actions: Sequence[str] | None = None
+    ) -> tuple[int, Sequence[Any]]:
+        """Return the head's seq and the first rows behind ``after``, up to the head; of ``actions`` alone.
+
+        The head is read first and what it counts is committed, so no rows means that there is nothing up to it.
+        """
+        head = self.head(run)
+        until, page = head.seq if head else 0, self._statements.page
+        if actions is not None:
+            page = page.where(self._statements.action.in_(actions))
+        owner = self._owner if self.account_id is not None else {}
+        return until, run(page, owner | {"after": after, "until": until, "count": most})
 
     def pruned(self, run: Rows) -> Head | None:
         """Return the last link that pruning removed, or None where nothing was pruned."""

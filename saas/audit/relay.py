@@ -17,15 +17,17 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from saas import database, errors
-from saas.audit import cursors, undelivered
+from saas.audit import cursors
 from saas.audit.crew import Crew, working
-from saas.audit.destinations import Destination, Sink, Stream
+from saas.audit.destinations import Destination, Event, Sink, Stream
 from saas.audit.lag import lag, slowest_seq
+from saas.audit.reading import Chain
 from saas.columns import utc_now
 from saas.database import Database
 
 __all__ = ["Relay", "lag", "slowest_seq", "work_once"]
 
+BATCH = 200  # events read at once
 IDLE_SECONDS = 1.0
 TURN_SECONDS = 5.0  # then the next stream has its turn
 MOST_STREAMS = 200  # found at once
@@ -153,15 +155,19 @@ class _Post:
         self, sink: Sink, stream: Stream, held: cursors.Held, until: float
     ) -> tuple[cursors.Held | None, bool]:
         with database.looking_across("relay: events after a cursor") as connection:
-            head, events = undelivered.read_after(
-                connection, stream.account_id, held.seq, sink.actions
+            head, rows = Chain(stream.account_id).news(
+                lambda statement, values: connection.execute(statement, values).all(),
+                after=held.seq,
+                most=BATCH,
+                actions=sink.actions,
             )
+        events = [Event.of(row) for row in rows]
         if not events:
             at_end = cursors.move(self._database, held, head) if head > held.seq else held
             return at_end, False
         outcome = sink.deliver(events, until, held.attempts + 1)
         last = events[outcome.acknowledged - 1].seq if outcome.acknowledged else held.seq
-        whole = outcome.error is None and outcome.acknowledged == len(events) < undelivered.BATCH
+        whole = outcome.error is None and outcome.acknowledged == len(events) < BATCH
         kept: cursors.Held | None = held
         if outcome.acknowledged:
             kept = cursors.move(self._database, held, head if whole else last)

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Connection
 
-from saas.audit.chain import as_text
+from saas.audit import canonical
 from saas.database import Database
 
 
@@ -27,10 +26,8 @@ class Event:
 
     @classmethod
     def of(cls, row: Any) -> Event:
-        """Make one of a row of ``audit_events`` or ``system_events``; the latter have a null account_id."""
-        envelope = {"account_id": None, **row._mapping, "time": as_text(row.time)}
-        owner = envelope["account_id"]
-        return cls(row.id, row.seq, row.action, owner, orjson.dumps(envelope))
+        """Make one of a row of ``canonical.select_events``."""
+        return cls(row.id, row.seq, row.action, row.account_id, canonical.line(row).encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from saas import database
 from saas.actor import system_actor
-from saas.audit import cursors
+from saas.audit import canonical, cursors
 from saas.audit.destinations import Event, Outcome, Sink, Stream, looks
 from saas.audit.destinations.http_stream import post
 from saas.audit.destinations.posting import Answer, Channel
@@ -182,7 +182,7 @@ def send_test(payload: dict[str, Any]) -> None:
     account_id, webhook_id = UUID(payload["account_id"]), UUID(payload["webhook_id"])
     events = AuditEventRow.__table__
     tested = (events.c.action == "webhook.tested", events.c.target_id == str(webhook_id))
-    wanted = select(events).where(events.c.account_id == account_id, *tested)
+    wanted = canonical.select_events(events).where(events.c.account_id == account_id, *tested)
     wanted = wanted.order_by(events.c.seq.desc()).limit(1)
     with database.looking_across("relay: the event that tests a webhook") as connection:
         row = connection.execute(wanted).first()
