@@ -81,6 +81,9 @@ def _serve(in_use: Database, destination: Destination, stop: Flag) -> None:
             except (SQLAlchemyError, errors.DatabaseAwayError) as error:
                 _log.info("relay.waits", destination=destination.name, error=type(error).__name__)
                 turns = 0
+            except Exception as error:  # noqa: BLE001 - whatever one stream brings about, the others go on
+                _log.error("relay.failed", destination=destination.name, exc_info=error)
+                turns = 0
             if not turns:
                 stop.wait(IDLE_SECONDS)
         worker.close()

@@ -177,6 +177,35 @@ class TestTheOperatorsAddress:
         assert cursor_of(house, "http", ada.account_id).seq == 0
         assert cursor_of(house, "http", gus.account_id).seq == gus.events()[-1]["seq"]
 
+    def test_what_one_account_brings_about_stops_no_other(
+        self, house: House, ada: Person, gus: Person
+    ) -> None:
+        """A fault that nobody thought of: the thread goes on, and so do the others."""
+
+        class Poisoned(HttpStream):
+            def open(self, stream: Stream) -> Any:
+                if stream.account_id == ada.account_id:
+                    raise LookupError("nobody thought of this")
+                return super().open(stream)
+
+        stop = Event()
+        with receiving() as there:
+            running = relay.Relay(house.database, [Poisoned(there.url(), SECRET)], stop)
+            running.start()
+            until = time.monotonic() + 20
+            while len(of_account(there.events(), gus)) < len(gus.events()):
+                assert time.monotonic() < until, "the relay has stopped"
+                time.sleep(0.1)
+            projects(gus, 1)
+            while len(of_account(there.events(), gus)) < len(gus.events()):
+                assert time.monotonic() < until, "the relay has stopped"
+                time.sleep(0.1)
+            stop.set()
+            running.join()
+
+        assert of_account(there.events(), ada) == []
+        assert of_account(there.events(), gus) == gus.events()
+
     def test_a_password_in_the_address_is_in_no_log_line(
         self, house: House, ada: Person, caplog: pytest.LogCaptureFixture
     ) -> None:
