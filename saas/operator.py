@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from saas import errors
 from saas.actor import NOWHERE, Actor
-from saas.permissions import Permission
+from saas.permissions import Described, Permission
 
 
-class ConsolePermission(StrEnum):
-    """``noun:verb`` like a customer's permissions, and no part of them: no role, key or seat can hold one of these."""
-
-    description: str
-
-    def __new__(cls, name: str, description: str) -> ConsolePermission:
-        permission = str.__new__(cls, name)
-        permission._value_ = name
-        permission.description = description
-        return permission
+class ConsolePermission(Described):
+    """The same grammar as a customer's permissions, and no part of them: no role, key or seat can hold one of these."""
 
     ACCOUNT_READ = ("account:read", "See accounts: people, roles, invitations, keys, sessions.")
     ACCOUNT_SUSPEND = ("account:suspend", "Suspend accounts, and restore them.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from saas import errors
@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from saas.actor import Actor
 
 
-class Permission(StrEnum):
-    """``noun:verb``, in alphabetical order, each with the sentence that people read."""
+class Described(StrEnum):
+    """Base of permissions: ``noun:verb``, in alphabetical order, each with the sentence that people read."""
 
     description: str
 
-    def __new__(cls, name: str, description: str) -> Permission:
+    def __new__(cls, name: str, description: str) -> Self:
         permission = str.__new__(cls, name)
         permission._value_ = name
         permission.description = description
         return permission
+
+
+class Permission(Described):
+    """What can be done inside an account."""
 
     ACCOUNT_CLOSE = ("account:close", "Close the account: everybody is locked out.")
     ACCOUNT_READ = ("account:read", "See the account's name and state.")

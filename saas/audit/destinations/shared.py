@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +13,7 @@ from saas.audit.destinations import Event, Outcome, Sink, Stream, looks
 from saas.database import Database
 
 
-class Shared:
+class Shared(ABC):
     """Base of a destination that gets every event of every account, and of the system."""
 
     name: str
@@ -30,12 +31,12 @@ class Shared:
         """See Destination."""
         return _Turn(self.deliver)
 
-    def tidy(self, in_use: Database) -> None:
+    def tidy(self, in_use: Database) -> None:  # noqa: B027 - nothing to do, and no subclass need say so
         """Nothing: accounts stay."""
 
+    @abstractmethod
     def deliver(self, events: Sequence[Event], until: float) -> Outcome:
         """Deliver in order; see Sink."""
-        raise NotImplementedError
 
 
 class _Turn:
