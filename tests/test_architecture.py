@@ -46,7 +46,7 @@ LOOKS_ACROSS = {
     "saas/services/console_account_services.py find_account": "an operator asks about an account before an act",
     "saas/services/console_account_services.py find_invitation": "an operator asks about an invitation before an act",
     "saas/services/console_account_services.py read_account": "an operator looks at an account",
-    "saas/services/console_act_services.py _everywhere": "an act upon a person is told in all their accounts",
+    "saas/services/console_act_services.py _upon_person": "an act upon a person is told in all their accounts",
     "saas/services/console_act_services.py _find_account": "an operator acts upon an account",
     "saas/services/console_act_services.py _find_person": "an operator acts upon a person",
     "saas/services/console_audit_services.py _chunks": "an export of the logs of all accounts",

@@ -6,6 +6,7 @@ The customer reads it in their own log, the house in its own; both events and th
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -42,11 +43,9 @@ def suspend_account(
     account = _find_account(account_id)
     if account.status != "active":
         raise errors.AlreadySoError(f"{account.name} is {account.status} already.")
-    with enter_account(account_id), database.unit_of_work() as unit:
-        actor = operator.acting_in(account_id)
-        account_services.suspend_account(actor, reason=reason)
-        _refuse_nothing(unit)
-        record_act(operator, "suspend account", _account_target(account), reason, ticket, account)
+    _upon_account(
+        operator, account, account_services.suspend_account, "suspend account", reason, ticket
+    )
 
 
 def restore_account(
@@ -57,11 +56,9 @@ def restore_account(
     account = _find_account(account_id)
     if account.status != "suspended":
         raise errors.AlreadySoError(f"{account.name} is {account.status}, not suspended.")
-    with enter_account(account_id), database.unit_of_work() as unit:
-        actor = operator.acting_in(account_id)
-        account_services.restore_account(actor, reason=reason)
-        _refuse_nothing(unit)
-        record_act(operator, "restore account", _account_target(account), reason, ticket, account)
+    _upon_account(
+        operator, account, account_services.restore_account, "restore account", reason, ticket
+    )
 
 
 def suspend_person(
@@ -77,16 +74,11 @@ def suspend_person(
         raise errors.AlreadySoError(f"{person.email} is suspended already.")
 
     def suspend(unit: Unit) -> None:
-        _set_suspended(unit, identity_id, utc_now())
-        unit.execute(delete(_sessions).where(_sessions.c.identity_id == identity_id))
-        record(
-            AuditEvent.IDENTITY_SUSPENDED,
-            actor=operator.nowhere(),
-            target=_person_target(person),
-            reason=reason,
-        )
+        _set_suspended(unit, person, utc_now())
+        _end_sessions(unit, person)
 
-    _everywhere(operator, person, suspend, AuditEvent.PERSON_SUSPENDED, reason, ticket)
+    told = (AuditEvent.IDENTITY_SUSPENDED, AuditEvent.PERSON_SUSPENDED)
+    _upon_person(operator, person, suspend, told, reason, ticket)
 
 
 def restore_person(
@@ -99,15 +91,10 @@ def restore_person(
         raise errors.AlreadySoError(f"{person.email} is not suspended.")
 
     def restore(unit: Unit) -> None:
-        _set_suspended(unit, identity_id, None)
-        record(
-            AuditEvent.IDENTITY_RESTORED,
-            actor=operator.nowhere(),
-            target=_person_target(person),
-            reason=reason,
-        )
+        _set_suspended(unit, person, None)
 
-    _everywhere(operator, person, restore, AuditEvent.PERSON_RESTORED, reason, ticket)
+    told = (AuditEvent.IDENTITY_RESTORED, AuditEvent.PERSON_RESTORED)
+    _upon_person(operator, person, restore, told, reason, ticket)
 
 
 def sign_person_out(
@@ -118,15 +105,10 @@ def sign_person_out(
     person = _find_person(identity_id)
 
     def sign_out(unit: Unit) -> None:
-        unit.execute(delete(_sessions).where(_sessions.c.identity_id == identity_id))
-        record(
-            AuditEvent.IDENTITY_SIGNED_OUT,
-            actor=operator.nowhere(),
-            target=_person_target(person),
-            reason=reason,
-        )
+        _end_sessions(unit, person)
 
-    _everywhere(operator, person, sign_out, AuditEvent.PERSON_SIGNED_OUT, reason, ticket)
+    told = (AuditEvent.IDENTITY_SIGNED_OUT, AuditEvent.PERSON_SIGNED_OUT)
+    _upon_person(operator, person, sign_out, told, reason, ticket)
 
 
 def resend_invitation(
@@ -191,46 +173,56 @@ def write_note(
         record_act(operator, "write note", target, None, None, account)
 
 
-def _everywhere(
+def _upon_account(
     operator: Operator,
-    person: AnyRow,
-    change: Callable[[Unit], None],
-    event: AuditEvent,
+    account: AnyRow,
+    service: Callable[..., Any],
+    act: str,
     reason: str,
     ticket: str | None,
 ) -> None:
-    """Make a change of a person, and tell it in every account that they sit in.
+    """Let a service change an account, and tell the house; raises AlreadySoError when it found nothing to change."""
+    with enter_account(account.id), database.unit_of_work() as unit:
+        service(operator.acting_in(account.id), reason=reason)
+        if not unit.events:
+            raise errors.AlreadySoError  # somebody else was a moment faster
+        record_act(operator, act, _account_target(account), reason, ticket, account)
+
+
+def _upon_person(
+    operator: Operator,
+    person: AnyRow,
+    change: Callable[[Unit], None],
+    told: tuple[AuditEvent, AuditEvent],
+    reason: str,
+    ticket: str | None,
+) -> None:
+    """Make a change of a person, and tell it: ``told`` the system, and in every account that they sit in.
 
     A transaction belongs to one account. The change is made in that of the first seat, so whoever sits in one
-    account has change and both events in one; further accounts are told right after. Nobody's seat: nowhere.
+    account has change and events in one; further accounts are told right after. Nobody's seat: nowhere.
     """
+    of_identity, of_seat = told
     with database.looking_across(
         "console: whom must an act upon a person be told to?"
     ) as connection:
         seats = connection.execute(_SEATS.where(_u.identity_id == person.id)).all()
-    first = seats[0].id if seats else NOWHERE
+    first, target = seats[0].id if seats else NOWHERE, _person_target(person)
     with enter_account(first), database.unit_of_work() as unit:
         change(unit)
-        act = event.value.replace("person.", "person ").replace("_", " ")
-        record_act(
-            operator, act, _person_target(person), reason, ticket, seats[0] if seats else None
-        )
+        record(of_identity, actor=operator.nowhere(), target=target, reason=reason)
+        act = of_seat.value.replace("person.", "person ").replace("_", " ")
+        record_act(operator, act, target, reason, ticket, seats[0] if seats else None)
         for seat in seats[:1]:
-            _tell_seat(operator, seat, event, reason)
+            _tell_seat(operator, seat, of_seat, reason)
     for seat in seats[1:]:
         with enter_account(seat.id), database.unit_of_work():
-            _tell_seat(operator, seat, event, reason)
+            _tell_seat(operator, seat, of_seat, reason)
 
 
 def _tell_seat(operator: Operator, seat: AnyRow, event: AuditEvent, reason: str) -> None:
     target = Target("user", str(seat.user_id), clean(seat.username, 254) or "")
     record(event, actor=operator.acting_in(seat.id), target=target, reason=reason)
-
-
-def _refuse_nothing(unit: Unit) -> None:
-    """Raise AlreadySoError when the service found nothing to change: somebody else was a moment faster."""
-    if not unit.events:
-        raise errors.AlreadySoError
 
 
 def _give_reason(unit: Unit, reason: str) -> Target:
@@ -240,10 +232,17 @@ def _give_reason(unit: Unit, reason: str) -> Target:
     return Target(envelope["target_type"], envelope["target_id"], envelope["target_label"])
 
 
-def _set_suspended(unit: Unit, identity_id: UUID, when: Any) -> None:
-    unit.execute(
-        update(_identities).where(_identities.c.id == identity_id).values(suspended_at=when)
-    )
+def _set_suspended(unit: Unit, person: AnyRow, when: datetime | None) -> None:
+    """Set or clear the suspension; raises AlreadySoError when somebody else was a moment faster."""
+    at = _identities.c.suspended_at
+    other = at.is_(None) if when else at.is_not(None)
+    this = update(_identities).where(_identities.c.id == person.id, other)
+    if not unit.execute(this.values(suspended_at=when)).rowcount:
+        raise errors.AlreadySoError
+
+
+def _end_sessions(unit: Unit, person: AnyRow) -> None:
+    unit.execute(delete(_sessions).where(_sessions.c.identity_id == person.id))
 
 
 def _find_account(account_id: UUID) -> AnyRow:
