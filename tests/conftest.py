@@ -34,7 +34,7 @@ def _loopback_alone(host: str, *arguments: Any) -> Any:
 egress.lookup = _loopback_alone
 canaries.release()
 
-pytest_plugins = ["saas.testing"]  # the permission matrix
+pytest_plugins = ["saas.testing", "tests.browsing"]  # the permission matrix; Chromium
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

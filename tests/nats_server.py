@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from typing import Any, NoReturn
@@ -31,7 +32,7 @@ def url() -> str:
     for way in ways if GIVEN else [*ways, _own]:
         try:
             candidate = way()
-            asyncio.run(_ask(candidate))
+            run(_ask(candidate))
         except Exception as error:  # noqa: BLE001 - a client of many exceptions: whatever it is, it is not there
             tried.append(repr(error))
         else:
@@ -70,6 +71,12 @@ async def _ask(candidate: str) -> None:
     await client.close()
 
 
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in a thread of its own: the test's may hold the loop that drives Chromium."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def need() -> None:
     """Skip the test on a laptop without NATS, fail it where CI=true."""
     try:
@@ -103,7 +110,7 @@ def read(subject: str) -> list[tuple[str, dict[str, str], bytes]]:
         await client.close()
         return found
 
-    return _run(take())
+    return run(take())
 
 
 def drop(subject: str) -> None:
@@ -119,8 +126,4 @@ def drop(subject: str) -> None:
             await stream.delete_stream(await stream.find_stream_name_by_subject(f"{subject}.>"))
         await client.close()
 
-    _run(delete())
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
+    run(delete())

@@ -13,14 +13,12 @@ from uuid_utils.compat import uuid7
 
 from saas.columns import utc_now
 from saas.models import Account, ApiKey, Identity, Invitation, Project, Role, User, UserSession
-from tests import acts, people
+from tests import acts, browsing, people
 from tests.admin import desk
 from tests.admin.desk import REASON, Desk
 from tests.house import House
 from tests.people import Team
 from tests.refusals import change
-from tests.saas.pages import test_browser as pages
-from tests.saas.pages.test_browser import chromium, site  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.browser
 
@@ -74,8 +72,8 @@ PAYLOADS = (
 
 
 @contextmanager
-def opened(chromium: Any, site: Any, **options: Any) -> Iterator[Any]:  # noqa: F811
-    with pages.opened(chromium, site, **options) as watched:
+def opened(chromium: Any, site: Any, **options: Any) -> Iterator[Any]:
+    with browsing.opened(chromium, site, **options) as watched:
         if options.get("java_script_enabled", True):
             watched.page.context.add_init_script(TRIPWIRES)
         yield watched.page
@@ -91,7 +89,7 @@ def come_in(page: Any, operator: Desk) -> None:
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with-javascript", "without-javascript"])
-def test_an_operator_finds_looks_suspends_and_restores(chromium, site, scripted):  # noqa: F811
+def test_an_operator_finds_looks_suspends_and_restores(chromium, site, scripted):
     house, name = site.house, f"Walkers {uuid7().hex[-6:]}"
     olga, acme = desk.hire(house, signed_in=False), people.team(house, name)
     with opened(chromium, site, java_script_enabled=scripted) as page:
@@ -192,35 +190,35 @@ def every_page(olga: Desk, acme: Team, note: str) -> list[str]:
         pytest.param(320, "light", marks=pytest.mark.proof),
     ],
 )
-def test_every_page_of_the_console_is_sound(chromium, site, scheme, width):  # noqa: F811
+def test_every_page_of_the_console_is_sound(chromium, site, scheme, width):
     olga, acme = desk.hire(site.house, signed_in=False), fill(site.house)
     size = {"width": width, "height": 900}
     with opened(chromium, site, viewport=size, color_scheme=scheme) as page:
         page.goto("/admin/sign-in")
-        pages.check(page, "sign-in", width=width)
+        browsing.check(page, "sign-in", width=width)
         page.get_by_label("Email address").fill(olga.email)
         page.get_by_label("Password").fill("wrong")
         page.get_by_label("Code").fill("000000")
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("alert").wait_for()
-        pages.check(page, "sign-in refused", width=width)
+        browsing.check(page, "sign-in refused", width=width)
         come_in(page, olga)
         for path in every_page(olga, acme, "cle"):
             page.goto(path)
-            pages.open_all_details(page)
-            pages.check(page, path, width=width)
+            browsing.open_all_details(page)
+            browsing.check(page, path, width=width)
     vic = desk.hire(site.house, "viewer", signed_in=False)
     with opened(chromium, site, viewport=size, color_scheme=scheme) as page:
         come_in(page, vic)
         for path in (f"/admin/accounts/{acme.account_id}/", "/admin/accounts/", "/admin/audit/"):
             page.goto(path)
-            pages.check(page, f"{path}, as a viewer", width=width)
+            browsing.check(page, f"{path}, as a viewer", width=width)
         page.goto(f"/admin/accounts/{acme.account_id}/suspend/")
-        pages.check(page, "refused", width=width)
+        browsing.check(page, "refused", width=width)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_setting_up_a_second_factor_is_sound(chromium, site, width):  # noqa: F811
+def test_setting_up_a_second_factor_is_sound(chromium, site, width):
     olga, sam = desk.hire(site.house), desk.hire(site.house, "support", signed_in=False)
     page_text = olga.act(f"/admin/operators/{sam.id}/reset/").get_data(as_text=True)
     code = page_text.split('data-copy="code">')[1].split("<")[0]
@@ -232,16 +230,16 @@ def test_setting_up_a_second_factor_is_sound(chromium, site, width):  # noqa: F8
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("heading", name="Set up your second factor").wait_for()
         assert page.locator("img.qr").evaluate("(image) => image.naturalWidth") > 100
-        pages.check(page, "set-up", width=width)
+        browsing.check(page, "set-up", width=width)
         page.get_by_label("Code of the app").fill(sam.code())
         page.get_by_role("button", name="This is the code").click()
         page.get_by_role("heading", name="Your recovery codes").wait_for()
-        pages.check(page, "recovery codes", width=width)
+        browsing.check(page, "recovery codes", width=width)
         page.get_by_role("link", name="I have kept them").click()
         page.get_by_role("heading", name="Good to see you").wait_for()
 
 
-def test_keys_search_help_and_go_and_never_while_typing(chromium, site):  # noqa: F811
+def test_keys_search_help_and_go_and_never_while_typing(chromium, site):
     olga = desk.hire(site.house, signed_in=False)
     with opened(chromium, site) as page:
         come_in(page, olga)
@@ -263,7 +261,7 @@ def test_keys_search_help_and_go_and_never_while_typing(chromium, site):  # noqa
         page.get_by_role("heading", name="Accounts").wait_for()
 
 
-def test_the_menu_of_lists_follows_the_keyboard(chromium, site):  # noqa: F811
+def test_the_menu_of_lists_follows_the_keyboard(chromium, site):
     olga = desk.hire(site.house, signed_in=False)
     with opened(chromium, site) as page:
         come_in(page, olga)
@@ -338,7 +336,7 @@ def speak(house: House, acme: Team) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("scheme", ["light"])
-def test_forty_payloads_in_every_string_of_a_customer_do_nothing(chromium, site, scheme):  # noqa: F811
+def test_forty_payloads_in_every_string_of_a_customer_do_nothing(chromium, site, scheme):
     assert len(set(PAYLOADS)) == 40
     house = site.house
     olga, acme = desk.hire(house, signed_in=False), fill(house)
@@ -351,7 +349,7 @@ def test_forty_payloads_in_every_string_of_a_customer_do_nothing(chromium, site,
             page.goto(f"/admin/search/?{urlencode({'q': text})}")
         for path in visited:
             page.goto(path)
-            pages.open_all_details(page)
+            browsing.open_all_details(page)
             page.mouse.move(400, 400)
             left = page.evaluate(
                 "document.querySelectorAll("

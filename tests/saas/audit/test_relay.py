@@ -253,8 +253,6 @@ class TestJetStream:
     def test_a_stream_that_is_there_is_used_as_it_is(
         self, house: House, ada: Person, subject: str
     ) -> None:
-        import asyncio
-
         import nats
 
         async def make() -> None:
@@ -264,7 +262,7 @@ class TestJetStream:
             )
             await client.close()
 
-        asyncio.run(make())
+        nats_server.run(make())
         to = JetStream(nats_server.url(), subject)
         work(house, to)
         assert nats_server.read(subject)

@@ -1,141 +1,21 @@
-"""Pages in a browser: Chromium against the app on 127.0.0.1, with JavaScript and without.
-
-Without Chromium these tests are skipped, or fail where CI=true: a page that nobody looked at is not proven.
-"""
+"""Pages in a browser: Chromium against the app on 127.0.0.1, with JavaScript and without."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from werkzeug.serving import make_server
 
 from saas.routes import DEV_PAGES, PAGES
 from tests import mail
-from tests.house import House
-
-IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
-try:
-    import axe_playwright_python.base as axe_package
-    from playwright import sync_api
-except ImportError as missing:  # a page that nobody looked at is not proven
-    if IN_CI:
-        raise
-    pytest.skip(f"{missing.name} is not installed", allow_module_level=True)
+from tests.browsing import Site, check, open_all_details, opened
 
 pytestmark = pytest.mark.browser
 
 PASSWORD = "seven quiet herons walk"
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# No sandbox (containers run as root), and none of the browser's own calls home.
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-SERIOUS = ("serious", "critical")
-NARROW = 500  # CSS pixels: below, fingers
-WITHOUT_AXE = (320,)  # it finds there what it finds at 390, and is the slow part
-SMALLEST_TARGET = 24  # CSS pixels; WCAG 2.2, success criterion 2.5.8
-
-# Tell of what the policy refused; installed by the browser, so the policy does not touch it.
-WATCH_POLICY = """
-document.addEventListener("securitypolicyviolation", (event) =>
-  console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
-"""
-# Links in running text may be smaller than a target; all other controls may not.
-SMALL_TARGETS = """(least) => [...document.querySelectorAll("a, button, summary, input, select, textarea")]
-  .filter((e) => e.checkVisibility() && e.type !== "hidden" && !e.closest("p, li > ul, .alert, .tile"))
-  .filter((e) => !e.classList.contains("skip-link"))
-  .filter((e) => { const r = e.getBoundingClientRect(); return r.height < least - 0.5 || r.width < least - 0.5; })
-  .map((e) => e.outerHTML.slice(0, 120))"""
-
-
-@dataclass
-class Site:
-    """The app, served, and the house behind it."""
-
-    url: str
-    house: House
-
-    def path_of(self, page: Any) -> str:
-        return str(page.url).removeprefix(self.url)
-
-
-@dataclass
-class Watched:
-    """A page and all that went wrong on it."""
-
-    page: Any
-    problems: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if path is None:
-        missing = f"no Chromium found (looked for {', '.join(CHROMIUMS)}; or set CHROMIUM)"
-        if IN_CI:
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def site(lite) -> Iterator[Site]:
-    server = make_server("127.0.0.1", 0, lite.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", lite)
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@contextmanager
-def opened(chromium: Any, site: Site, **options: Any) -> Iterator[Watched]:
-    """A page of its own browser context; afterwards nothing may have gone wrong on it."""
-    context = chromium.new_context(base_url=site.url, timezone_id="Europe/Vienna", **options)
-    context.set_default_timeout(10_000)
-    if options.get("java_script_enabled", True):
-        context.add_init_script(WATCH_POLICY)
-    watched = Watched(context.new_page())
-    _watch(watched, site)
-    try:
-        yield watched
-    finally:
-        context.close()
-    assert watched.problems == []
-
-
-def _watch(watched: Watched, site: Site) -> None:
-    def heard(message: Any) -> None:
-        if message.type in ("error", "warning") and "the server responded with" not in message.text:
-            watched.problems.append(message.text)
-
-    def asked(request: Any) -> None:
-        if not request.url.startswith((site.url + "/", "data:")):
-            watched.problems.append(f"asked another host: {request.url}")
-
-    watched.page.on("console", heard)
-    watched.page.on("pageerror", lambda error: watched.problems.append(str(error)))
-    watched.page.on("request", asked)
 
 
 def new_address(name: str = "ada") -> str:
@@ -178,12 +58,16 @@ def invite(page: Any, email: str, *roles: str) -> None:
     told(page, f"An invitation is on its way to {email}.")
 
 
+def permission_box(page: Any, permission: str) -> Any:
+    return page.locator(f"input[type=checkbox][value='{permission}']")
+
+
 def make_role(page: Any, name: str, *permissions: str) -> None:
     page.goto("/roles")
     unfold(page, "New role")
     page.get_by_label("Name", exact=True).fill(name)
     for permission in permissions:
-        page.get_by_role("checkbox", name=permission).check()
+        permission_box(page, permission).check()
     page.get_by_role("button", name="Create the role").click()
     told(page, f"Role “{name}” created.")
 
@@ -298,8 +182,8 @@ def change_role(page: Any, role: str, holder: str) -> None:
     """Take `audit:read` out of a role and put `api_key:read` in, after a look at what that means for its holder."""
     page.goto("/roles")
     page.locator("tbody").get_by_role("link", name=role).click()
-    page.get_by_role("checkbox", name="audit:read").uncheck()
-    page.get_by_role("checkbox", name="api_key:read").check()
+    permission_box(page, "audit:read").uncheck()
+    permission_box(page, "api_key:read").check()
     page.get_by_role("button", name="See who gains and who loses").click()
     effect = page.get_by_role("listitem").filter(has_text=holder).inner_text()
     assert re.sub(r"\s+", " ", effect) == f"{holder} gains api_key:read loses audit:read"
@@ -312,7 +196,7 @@ def make_key(page: Any) -> str:
     page.goto("/api-keys")
     unfold(page, "New key")
     page.get_by_label("Name", exact=True).fill("nightly import of everything that came in")
-    page.get_by_role("checkbox", name="project:read").check()
+    permission_box(page, "project:read").check()
     page.get_by_role("button", name="Make the key").click()
     return str(page.locator("#new-key").inner_text())
 
@@ -410,30 +294,6 @@ def refuse_sign_in(page: Any) -> None:
     page.get_by_label("Password").fill("not the right words")
     page.locator("main").get_by_role("button", name="Sign in").click()
     page.get_by_role("alert").wait_for()
-
-
-def open_all_details(page: Any) -> None:
-    """Open what is folded, menu aside (it covers what is under it)."""
-    page.evaluate("document.querySelectorAll('details:not(.menu)').forEach((d) => d.open = true)")
-
-
-def check(page: Any, path: str, *, width: int) -> None:
-    """Fail on a serious finding of axe, sideways scroll or a target too small to hit."""
-    page.wait_for_load_state("load")
-    excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert excess <= 0, f"{path}: {excess} px too wide"
-    if width < NARROW:
-        assert page.evaluate(SMALL_TARGETS, SMALLEST_TARGET) == [], path
-    if width in WITHOUT_AXE:
-        return
-    page.evaluate(axe_package.AXE_SCRIPT)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    serious = [
-        (v["id"], [node["html"][:200] for node in v["nodes"]])
-        for v in found
-        if v["impact"] in SERIOUS
-    ]
-    assert serious == [], path
 
 
 def test_the_keyboard_reaches_the_content_first_and_errors_take_the_focus(chromium, site):
