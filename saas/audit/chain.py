@@ -19,6 +19,7 @@ from saas.audit import canonical
 from saas.audit.one_statement import LINK_ONE
 from saas.audit.record import PendingEvent
 from saas.columns import canonical_json
+from saas.models.accounts import Account
 from saas.models.events import AuditEventRow, AuditHead, SystemEventRow, SystemHead
 from saas.unit import Unit
 
@@ -36,6 +37,13 @@ _ACCOUNT_HEAD = (
     update(_head)
     .where(_head.c.account_id == bindparam("owner"))
     .values(seq=bindparam("s"), hash=bindparam("h")),
+)
+# An event refers to its account's row, so MariaDB locks that row for reading when one is inserted. Whoever comes with
+# nothing but an event must have it before the head, as all others do: they would wait for each other in a circle.
+_ACCOUNT_ROW = (
+    select(Account.__table__.c.account_id)
+    .where(Account.__table__.c.account_id == bindparam("owner"))
+    .with_for_update(read=True)
 )
 _SYSTEM_HEAD = (
     select(_system_head.c.seq, _system_head.c.hash)
@@ -75,6 +83,8 @@ def _link(
 ) -> list[dict[str, Any]]:
     read_head, move_head = _ACCOUNT_HEAD if chain == "account" else _SYSTEM_HEAD
     owner = account_id or SYSTEM_HEAD_ID
+    if account_id and unit.connection.dialect.name == "mariadb":
+        unit.execute(_ACCOUNT_ROW, {"owner": owner})
     head = unit.execute(read_head, {"owner": owner}).one()
     seq, last = head[0], head[1]
     rows = []

@@ -40,13 +40,25 @@ def lock_account(unit: Unit, actor: Actor, permission: Permission | None) -> Act
 
     Returns the actor as it is now; raises PermissionDeniedError when it has lost what it needs meanwhile.
     """
-    account_model: Account | None = unit.session.scalar(select(Account).with_for_update())
+    account_model = lock_row(unit)
     if account_model is None or account_model.status != "active":
         raise errors.SuspendedError
     now = reread(unit, actor)
     if permission is not None:
         require(now, permission)
     return now
+
+
+def lock_row(unit: Unit) -> Account | None:
+    """Lock the row of the unit's account against every other change, and return it.
+
+    Rows that refer to it may still be inserted (PostgreSQL's FOR NO KEY UPDATE): an event of somebody else, its head
+    locked already, would otherwise wait for this lock while this unit waits for the head.
+    """
+    account_model: Account | None = unit.session.scalar(
+        select(Account).with_for_update(key_share=True)
+    )
+    return account_model
 
 
 def reread(unit: Unit, actor: Actor) -> Actor:

@@ -301,7 +301,7 @@ def _refuse_gone(invitation_model: Invitation) -> None:
 
 
 def _lock(unit: Unit) -> None:
-    if unit.session.scalar(select(Account).with_for_update()) is None:
+    if guards.lock_row(unit) is None:
         raise errors.NotFoundError
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +18,9 @@ from sqlalchemy import select
 from saas.audit import chain
 from saas.audit import record as record_module
 from saas.models import AuditHead, SystemEventRow, SystemHead
+from saas.unit import Unit
 from tests.house import House
-from tests.people import Person, sign_in
+from tests.people import Person, Team, sign_in
 from tests.refusals import look
 from tests.saas.audit.acts import Stage
 
@@ -169,3 +171,30 @@ def test_accounts_have_chains_of_their_own(house: House, ada: Person, gus: Perso
     assert gus.events() == before
     assert before[0]["seq"] == ada.events()[0]["seq"] == 1
     assert before[0]["prev"] == ada.events()[0]["prev"] == "0" * 64
+
+
+def test_an_event_alone_and_the_lock_of_the_account_never_wait_in_a_circle(
+    house: House, acme: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vera is refused while Ada holds the account's lock and has not linked her event yet."""
+    answers: list[int] = []
+
+    def be_refused() -> None:
+        answers.append(acme.vera.post("/api/projects", {"name": "no"}).status_code)
+
+    other = threading.Thread(target=be_refused)
+
+    def late(unit: Unit) -> None:
+        if any(pending.event.value == "role.created" for pending in unit.events):
+            other.start()
+            other.join(0.5)  # by then it is done, or waits for something that Ada holds
+        write(unit)
+
+    write = chain.write
+    monkeypatch.setattr(chain, "write", late)
+    answers.append(acme.ada.post("/api/roles", {"name": "r", "permissions": []}).status_code)
+    other.join()
+
+    assert sorted(answers) == [201, 403]
+    told = [event["action"] for event in acme.ada.events()][-2:]
+    assert sorted(told) == ["access.denied", "role.created"]
