@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar, Token
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -187,8 +188,14 @@ def reading_apart() -> Iterator[Unit]:
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Let what is inside open units of its own, whatever else is open; the one that was open is back afterwards."""
+    """Let what is inside open units of its own, whatever else is open; the one that was open is back afterwards.
+
+    A reader gives its connection back meanwhile: requests that held one each and waited for a second would, once the
+    pool has no more, wait for each other.
+    """
     outer = find_unit()
+    if outer is not None:
+        outer.rest()
     _unit.set(None)
     try:
         yield
@@ -206,7 +213,7 @@ def open_unit(*, read_only: bool) -> Unit:
 
 def begin_unit(engine: Engine, account_id: UUID, *, read_only: bool = False) -> Unit:
     """Begin a transaction of an engine as the current unit; the caller must close it. Raises DatabaseAwayError."""
-    unit = Unit(_begin(engine), account_id, read_only=read_only)
+    unit = Unit(partial(_begin, engine), account_id, read_only=read_only)
     _unit.set(unit)
     return unit
 

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, CursorResult, Row
 from sqlalchemy.exc import DBAPIError
 
+from tenants import enter_account
 from tenants.session import TenantSession
 
 if TYPE_CHECKING:
@@ -34,23 +35,35 @@ class Unit:
     """
 
     __slots__ = (
+        "_begin",
+        "_connection",
         "_session",
         "account_id",
         "after_commit",
-        "connection",
         "events",
         "read_only",
         "written",
     )
 
-    def __init__(self, connection: Connection, account_id: UUID, *, read_only: bool) -> None:
-        self.connection = connection
+    def __init__(
+        self, begin: Callable[[], Connection], account_id: UUID, *, read_only: bool
+    ) -> None:
+        self._begin = begin
+        self._connection: Connection | None = begin()
         self.account_id = account_id
         self.read_only = read_only
         self.events: list[PendingEvent] = []
         self.written: dict[str, str] = {}
         self.after_commit: list[Callable[[], None]] = []
         self._session: TenantSession | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of this transaction; a new transaction begins where a reader had given its own back."""
+        if self._connection is None:
+            with enter_account(self.account_id):
+                self._connection = self._begin()
+        return self._connection
 
     @property
     def session(self) -> TenantSession:
@@ -71,18 +84,30 @@ class Unit:
         if self._session is not None:
             self._session.flush()
 
+    def is_on(self, connection: Connection) -> bool:
+        """Say whether a connection is this transaction's."""
+        return self._connection is connection
+
+    def rest(self) -> None:
+        """Give a reader's connection back until the reader is asked again; a writer keeps what it holds."""
+        if self.read_only:
+            self.close()
+
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
+        connection, self._connection, self._session = self._connection, None, None
+        if connection is None:
+            return
         try:
-            if self.read_only and not self.connection.invalidated:
+            if self.read_only and not connection.invalidated:
                 # There is nothing to undo, and after a ROLLBACK psycopg forgets every prepared statement.
-                self.connection.commit()
+                connection.commit()
         except DBAPIError as error:
             # A reader has nothing to lose: what it read is whole, and the pool drops the connection.
             _log.warning("the end of a reading transaction failed", error=str(error.orig))
         finally:
-            self.connection.close()
+            connection.close()
 
 
 _unit: ContextVar[Unit | None] = ContextVar("saas_unit", default=None)

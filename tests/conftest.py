@@ -19,7 +19,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from saas.security import egress
-from tests import canaries, databases, people, reporting
+from tests import canaries, connections, databases, people, reporting
 from tests.house import House, Street
 from tests.people import Person, Team
 
@@ -57,6 +57,13 @@ def _no_secret_turns_up() -> Iterator[None]:
     yield
     hits, canaries.found[:] = list(canaries.found), []
     assert not hits, hits
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_holds_two_connections() -> Iterator[None]:
+    yield
+    nested, connections.found[:] = list(connections.found), []
+    assert not nested, nested[0]
 
 
 @pytest.fixture

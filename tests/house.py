@@ -16,7 +16,7 @@ from config import application, database_commands, migrating, settings
 from config.settings import Settings
 from saas import database
 from saas.database import Database
-from tests import canaries, databases
+from tests import canaries, connections, databases
 
 # One for all houses and every process that a test starts: what an app sets for its whole process is then the same,
 # whichever house was built last.
@@ -114,4 +114,5 @@ def build(urls: databases.Urls, directory: Path, **more: object) -> House:
     migrate(chosen)
     app = application.create_app(chosen)
     canaries.watch(app)
+    connections.watch(app.extensions["database"])
     return House(urls.backend, urls, chosen, app, app.extensions["database"])

@@ -55,7 +55,7 @@ def refuse_unaudited_outside(
 ) -> None:
     """Refuse writes of audited tables on the system engine, where nobody would ask for their event (engine event)."""
     unit = find_unit()
-    if unit is not None and unit.connection is conn:
+    if unit is not None and unit.is_on(conn):
         return  # a unit of the system engine (saas.system_unit), which asks for its events at the end
     table = _written_table(context)
     if table and is_audited(table, None):
@@ -82,7 +82,7 @@ def note_system_write(
 ) -> None:
     """The same for a unit of the system engine, which has no guard to say what a statement writes (engine event)."""
     unit, table = find_unit(), _written_table(context)
-    if unit is None or unit.connection is not conn or not table or cursor.rowcount == 0:
+    if unit is None or not unit.is_on(conn) or not table or cursor.rowcount == 0:
         return
     values = getattr(context.compiled.statement, "_values", None) if context.isupdate else None
     columns = frozenset(getattr(key, "key", key) for key in values) if values else None
