@@ -31,7 +31,7 @@ fresh: ## Remove the embedded database and its example sign-ins, and nothing els
 	  "$(VAR_DIR)/demo_sign_ins.json" "$(VAR_DIR)/demo_operators.json"
 
 test: $(VENV)/.dev ## All tests but the long ones
-	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types, rooms, models against migrations
 	$(VENV)/bin/ruff format --check .

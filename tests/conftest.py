@@ -34,7 +34,8 @@ def _loopback_alone(host: str, *arguments: Any) -> Any:
 egress.lookup = _loopback_alone
 canaries.release()
 
-pytest_plugins = ["saas.testing", "tests.browsing"]  # the permission matrix; Chromium
+# The permission matrix, Chromium, the order of the tests.
+pytest_plugins = ["saas.testing", "tests.browsing", "tests.scheduling"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -11,8 +11,7 @@ from tests.docs_mistakes import Mistake
 from tests.docs_runner import ROOT, Copy, PageError
 
 GUIDE = ROOT / "docs" / "extending.md"
-# One worker follows it once; it takes a minute on a busy machine.
-pytestmark = [pytest.mark.xdist_group("guide"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)  # it is followed once, for a minute on a busy machine
 
 
 @pytest.fixture(scope="module")
