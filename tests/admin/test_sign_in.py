@@ -30,7 +30,8 @@ HOME = "/admin/"
 
 def failures(house: House) -> list[Any]:
     table = SystemEventRow.__table__
-    return look(house, select(table).where(table.c.action == "sign_in.failed"))
+    failed = select(table).where(table.c.action == "sign_in.failed")
+    return look(house, failed.order_by(table.c.seq))
 
 
 def test_address_password_and_code_open_the_console(house: House) -> None:
