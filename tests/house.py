@@ -47,17 +47,28 @@ class Street:
 
     def __init__(self, directory: Path, label: str) -> None:
         self._directory, self._label = directory, label
-        self._houses: dict[str, House] = {}
+        self._houses: dict[tuple[str, str], House] = {}
         self._stack = ExitStack()
 
-    def house(self, backend: str) -> House:
-        """Return the house of a backend; raises DatabaseMissingError."""
-        if backend not in self._houses:
+    def house(self, backend: str, of: str = "everybody") -> House:
+        """Return the house of a backend; raises DatabaseMissingError.
+
+        ``of``: whose it is. What walks over every account takes as long as there are accounts, so it has a house of its
+        own and not the one where thousands of tests have left theirs.
+        """
+        if (backend, of) not in self._houses:
             urls = self._stack.enter_context(
                 databases.empty_database(backend, self._directory, self._label)
             )
-            self._houses[backend] = build(urls, self._directory)
-        return self._houses[backend]
+            self._houses[backend, of] = build(urls, self._directory)
+        return self._houses[backend, of]
+
+    def open(self, backend: str, of: str = "everybody") -> House:
+        """Return a house for a test; skips the test, or fails it in CI, where the database is missing."""
+        try:
+            return self.house(backend, of)
+        except databases.DatabaseMissingError as error:
+            databases.skip_or_fail(error)
 
     def close(self) -> None:
         hits = [hit for house in self._houses.values() for hit in _secrets_kept(house)]

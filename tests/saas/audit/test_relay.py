@@ -27,7 +27,7 @@ from saas.models import AuditCursor
 from saas.security import signing
 from tests import nats_server, people, receiver
 from tests.acts import done
-from tests.house import House, settings_for
+from tests.house import House, Street, settings_for
 from tests.people import Person
 from tests.receiver import Receiver, receiving
 from tests.refusals import change, look, superuser
@@ -35,6 +35,12 @@ from tests.relay import Relay as Wire
 
 _cursors = AuditCursor.__table__.c
 SECRET = signing.new_secret()
+
+
+@pytest.fixture
+def house(street: Street, backend: str) -> House:
+    """The relay goes over every chain, so these are few."""
+    return street.open(backend, "the relay")
 
 
 @pytest.fixture(autouse=True)

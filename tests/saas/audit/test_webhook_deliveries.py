@@ -29,12 +29,18 @@ from saas.services import account_services
 from tenants import enter_account
 from tests import docs_runner, mail, people, receiver
 from tests.acts import done
-from tests.house import House
+from tests.house import House, Street
 from tests.people import Person
 from tests.receiver import Receiver, receiving
 from tests.refusals import change, look
 
 _hooks, _cursors = Webhook.__table__.c, AuditCursor.__table__.c
+
+
+@pytest.fixture
+def house(street: Street, backend: str) -> House:
+    """The relay goes over every account with a webhook, so these are few."""
+    return street.open(backend, "the relay")
 
 
 @dataclass(frozen=True, slots=True)
