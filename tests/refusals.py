@@ -16,7 +16,9 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Engine,
+    Select,
     Table,
+    bindparam,
     create_engine,
     event,
     func,
@@ -109,7 +111,10 @@ def _state(house: House, people: tuple[Person, ...]) -> dict[str, Any]:
     with superuser(house) as connection:
         counts = {row[0]: row[1] for row in connection.execute(_count_all())}
         return {
-            table.name: (counts[table.name], _rows(connection, table, accounts, identities))
+            table.name: (
+                counts[table.name],
+                _rows(connection, table, accounts, identities) if counts[table.name] else [],
+            )
             for table in _tables()
         }
 
@@ -135,13 +140,24 @@ def _changes(table: Table) -> list[Any]:
 
 def _rows(
     connection: Connection, table: Table, accounts: set[UUID], identities: set[UUID]
-) -> list[Any]:
-    columns = [c for c in table.columns if (table.name, c.name) not in TRACES_OF_USE]
-    owned = {"account_id": accounts, "identity_id": identities}
-    if table.name == "identities":
-        owned = {"id": identities}
-    chosen = [table.c[name].in_(values) for name, values in owned.items() if name in table.c]
-    if not chosen:
+) -> list[str]:
+    mine = _select_mine(table)
+    if mine is None:
         return []
-    mine = select(*columns).where(or_(*chosen), *_changes(table))
-    return sorted(map(str, connection.execute(mine).all()))
+    owners = {"accounts": list(accounts), "identities": list(identities)}
+    return sorted(map(str, connection.execute(mine, owners).all()))
+
+
+@cache
+def _select_mine(table: Table) -> Select[Any] | None:
+    """What belongs to ``:accounts`` and ``:identities``; made once, for it is asked many thousand times."""
+    owned = {"account_id": "accounts", "identity_id": "identities"}
+    if table.name == "identities":
+        owned = {"id": "identities"}
+    chosen = [
+        table.c[name].in_(bindparam(owners, expanding=True))
+        for name, owners in owned.items()
+        if name in table.c
+    ]
+    columns = [c for c in table.columns if (table.name, c.name) not in TRACES_OF_USE]
+    return select(*columns).where(or_(*chosen), *_changes(table)) if chosen else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import structlog
 from sqlalchemy import delete, insert, update
 from uuid_utils.compat import uuid7
 
@@ -12,6 +13,7 @@ from saas.models import OperatorRow, RecoveryCode
 from saas.security import second_factor, tokens
 from saas.unit import AnyRow, Unit
 
+_log = structlog.get_logger(__name__)
 _operators, _codes = OperatorRow.__table__, RecoveryCode.__table__
 
 
@@ -35,8 +37,15 @@ def use_code(unit: Unit, known: AnyRow, unsafe_code: str) -> str | None:
 
 
 def use_app_code(unit: Unit, known: AnyRow, code: str) -> int | None:
-    """Use up a code of the app: the condition on the step lets only one of several at once have it."""
-    secret = second_factor.secret_of(known.totp_seed, known.totp_key)
+    """Use up a code of the app: the condition on the step lets only one of several at once have it.
+
+    No code is right where the pepper of the secret is gone: logged as an error, since it locks an operator out.
+    """
+    try:
+        secret = second_factor.secret_of(known.totp_seed, known.totp_key)
+    except KeyError:
+        _log.error("pepper of a second factor is gone", operator=str(known.id), key=known.totp_key)
+        return None
     step = second_factor.matching_step(secret, code, utc_now(), known.totp_step)
     if step is None:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from saas import errors
 from saas.columns import utc_now
@@ -22,7 +22,7 @@ from tests.admin import desk
 from tests.admin.desk import Desk, alert
 from tests.house import House
 from tests.people import Person
-from tests.refusals import look, nothing_changes, refused
+from tests.refusals import change, look, nothing_changes, refused
 from tests.variants import variant
 
 HOME = "/admin/"
@@ -82,6 +82,16 @@ def test_whatever_is_wrong_the_answer_is_the_same_and_the_log_tells(
     assert len(told) == before + 1
     assert told[-1].actor_type == "anonymous"
     assert (told[-1].target_id == str(olga.id)) is (wrong != "email")
+
+
+def test_without_the_pepper_of_the_second_factor_no_code_of_the_app_is_right(house: House) -> None:
+    olga, operators = desk.hire(house, signed_in=False), OperatorRow.__table__
+    code = olga.code()
+    change(house, update(operators).where(operators.c.id == olga.id).values(totp_key="removed"))
+
+    assert desk.sign_in(olga, code).status_code == 401
+    assert failures(house)[-1].target_id == str(olga.id)
+    assert desk.sign_in(olga, olga.recovery_codes[0]).status_code == 303
 
 
 def test_a_customers_password_opens_nothing(house: House, ada: Person) -> None:
