@@ -32,7 +32,7 @@ from tests.proofs.world import World, world
 
 pytestmark = pytest.mark.timeout(600)  # on a machine that has much else to do
 PROVING = os.environ.get("TENANTRY_PROOF") == "1"
-STEPS = 120  # of one example; it makes some twenty operations more
+STEPS, MORE = 120, 20  # of one example, and about how many operations it makes beyond them
 PARTS = {"sqlite": 4, "postgresql": 2, "mariadb": 2}
 OPERATIONS = 2500  # of one part: 20,000 together
 PROOF_PARTS = {"sqlite": 20, "postgresql": 12, "mariadb": 8}
@@ -46,7 +46,7 @@ def run(into: World, operations: int, first_seed: int) -> None:
         missing = operations - into.operations
         machine = seed(first_seed + 10 * rounds)(type("Tenants", (ProjectRules,), {"world": into}))
         chosen = settings(
-            max_examples=missing // STEPS + 1,
+            max_examples=missing // (STEPS + MORE) + 1,
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
