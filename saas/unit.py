@@ -91,9 +91,14 @@ class Unit:
     def rest(self) -> None:
         """Give a reader's connection back until the reader is asked again; a writer keeps what it holds."""
         if self.read_only:
-            self.close()
+            self._give_back()
 
     def close(self) -> None:
+        """End the transaction for good; what is asked of it afterwards raises NoUnitError."""
+        self._begin = _refuse_to_begin
+        self._give_back()
+
+    def _give_back(self) -> None:
         if self._session is not None:
             self._session.close()
         connection, self._connection, self._session = self._connection, None, None
@@ -108,6 +113,12 @@ class Unit:
             _log.warning("the end of a reading transaction failed", error=str(error.orig))
         finally:
             connection.close()
+
+
+def _refuse_to_begin() -> Connection:
+    raise NoUnitError(
+        "this transaction has ended: what is read of it must be read inside its block"
+    )
 
 
 _unit: ContextVar[Unit | None] = ContextVar("saas_unit", default=None)

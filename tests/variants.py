@@ -13,6 +13,7 @@ from saas import paging
 from saas.audit import lag
 from saas.security import egress, passwords, secret_box
 from saas.services import session_services
+from tests import connections
 from tests.house import House, settings_for
 
 PRODUCTION = {
@@ -30,6 +31,7 @@ def variant(house: House, **more: Any) -> Iterator[House]:
     chosen = settings_for(house.urls, house.settings.var_dir, **more)
     # Whether the roles could pass the policies by is asked by tests of its own.
     app = application.create_app(chosen, serving=False)
+    connections.watch(app.extensions["database"])
     try:
         yield House(house.backend, house.urls, chosen, app, app.extensions["database"])
     finally:
