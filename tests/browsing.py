@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +106,13 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def site(lite: House) -> Iterator[Site]:
     """The app on SQLite, served on a port of its own."""
-    server = make_server("127.0.0.1", 0, lite.app, threaded=True, request_handler=_Silent)
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        # Read to the end and closed here: this server forgets to close what a browser has no more use for.
+        with closing(lite.app(environ, start_response)) as answer:
+            return [b"".join(answer)]
+
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield Site(f"http://127.0.0.1:{server.server_port}", lite)

@@ -15,7 +15,6 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from saas.database import Database
 
-_HOLDER = "held_by"
 found: list[str] = []
 
 
@@ -27,12 +26,14 @@ def watch(in_use: Database) -> None:
 
 def _watch(pool: Pool) -> None:
     held: Counter[int] = Counter()
+    # Kept here: what `entry.info` holds ends with a broken connection.
+    holders: dict[ConnectionPoolEntry, int] = {}
     lock = threading.Lock()
 
     def taken(_: Any, entry: ConnectionPoolEntry, __: Any) -> None:
         thread = threading.get_ident()
         with lock:
-            entry.info[_HOLDER] = thread
+            holders[entry] = thread
             held[thread] += 1
             nested = held[thread] > 1
         if nested:
@@ -40,7 +41,9 @@ def _watch(pool: Pool) -> None:
 
     def given_back(_: Any, entry: ConnectionPoolEntry) -> None:
         with lock:
-            held[entry.info.pop(_HOLDER)] -= 1
+            # Without a holder where the database was away: given back, and never taken.
+            if (thread := holders.pop(entry, None)) is not None:
+                held[thread] -= 1
 
     event.listen(pool, "checkout", taken)
     event.listen(pool, "checkin", given_back)

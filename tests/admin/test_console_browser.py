@@ -86,6 +86,7 @@ def come_in(page: Any, operator: Desk) -> None:
     page.get_by_label("Code").fill(operator.recovery_codes.pop())
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Good to see you").wait_for()
+    page.wait_for_load_state("load")  # the keys are heard once the script ran
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with-javascript", "without-javascript"])
