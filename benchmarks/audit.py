@@ -23,7 +23,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import insert, make_url, select
+from sqlalchemy import BigInteger, bindparam, literal_column, make_url, select
 from uuid_utils.compat import uuid7
 
 from benchmarks import data, servers
@@ -31,7 +31,7 @@ from benchmarks import list as list_benchmark
 from benchmarks.data import Bench, Caller
 from saas import database
 from saas.actor import Actor
-from saas.audit import canonical, chain, export
+from saas.audit import canonical, chain, export, one_statement
 from saas.audit.reading import Chain, across
 from saas.columns import canonical_json, utc_now
 from saas.models import AuditEventRow, Project
@@ -133,13 +133,16 @@ _unlinked = itertools.count(10**12)
 def _write_unlinked(unit: Unit) -> None:
     """The event as one INSERT, with no lock on the head and no hash: a log as most have it."""
     for pending in unit.events:
-        row = {**pending.envelope, "account_id": unit.account_id, "seq": next(_unlinked)}
-        row |= {"digest": "", "prev": "", "hash": ""}
-        unit.execute(_INSERT, [row])
-        unit.after_commit.append(lambda row=row: chain._log_line(row))  # type: ignore[misc]
+        body = canonical.of_event(pending.envelope | {"account_id": unit.account_id})
+        seq = next(_unlinked)
+        values = {"event": body.decode(), "digest": "", "owner": unit.account_id, "unlinked": seq}
+        unit.execute(_INSERT, values)
+        chain._tell(unit, pending, canonical.linked(body, seq, "", "", ""))
 
 
-_INSERT = insert(AuditEventRow.__table__)
+_INSERT = one_statement.insert_event(
+    bindparam("unlinked", type_=BigInteger), literal_column("''"), literal_column("''")
+)
 
 
 def _fill_log(bench: Bench, caller: Caller, events: int) -> None:
@@ -158,7 +161,7 @@ def _fill_log(bench: Bench, caller: Caller, events: int) -> None:
         ) as copy:
             for number in range(events):
                 event = _event(caller, number)
-                digest = canonical.digest_of(event)
+                digest = canonical.digest(canonical.of_event(event))
                 seq, prev = seq + 1, last
                 last = chain.link(prev, seq, digest)
                 values = [

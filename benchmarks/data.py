@@ -140,7 +140,7 @@ def _fill(connection: psycopg.Connection[Any], accounts: int, callers: int) -> l
     for number in range(accounts):
         account_id = uuid7()
         tables["accounts"].append((account_id, f"Account {number}", "active", 1, now))
-        tables["audit_heads"].append((account_id, 0, GENESIS))
+        tables["audit_heads"].append((account_id, 0, GENESIS, GENESIS))
         roles = {key: uuid7() for key in SYSTEM_ROLES}
         tables["roles"] += [(account_id, roles[key], key, key, "[]", now) for key in roles]
         for seat in range(USERS):
@@ -167,7 +167,7 @@ _COLUMNS = {
     "users": "account_id, id, identity_id, username, status, created_at",
     "roles": "account_id, id, name, system_key, permissions, created_at",
     "users_x_roles": "account_id, user_id, role_id, assigned_at",
-    "audit_heads": "account_id, seq, hash",
+    "audit_heads": "account_id, seq, prev, hash",
 }
 
 

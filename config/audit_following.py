@@ -124,7 +124,7 @@ def _deliver(out: BinaryIO, chain: Chain, state: State, until: int) -> int:
     run = reading.across
     wrote = 0
     for rows in chain.pages(run, after=state.seqs.get(chain.name, 0), until=until, size=_PAGE):
-        out.write("".join([canonical.line(row) + "\n" for row in rows]).encode())
+        out.write(b"".join([canonical.line(row) + b"\n" for row in rows]))
         out.flush()
         wrote += len(rows)
         state.seqs[chain.name] = rows[-1][0]

@@ -6,6 +6,9 @@
 A line begins with @timestamp, level, message and log_type ("app" unless said otherwise); then comes
 what is bound to the context (`structlog.contextvars`), then its own fields. The value of a field with
 a telling name (password, token, …) is not written. Writing never blocks and never raises.
+
+A line that is told elsewhere too, byte for byte, gives its fields as JSON that is made already:
+`log.info("user.invited", log_type="audit", json=event)`. They are all it has, beside how it begins.
 """
 
 import atexit
@@ -20,6 +23,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
+import orjson
 import structlog
 from structlog.contextvars import get_contextvars
 
@@ -42,15 +46,22 @@ class _Output:
         self.writer = LineWriter(stream, self.tell_lost, on_lost=_count_lost)
 
     def line(
-        self, level: str, message: str, fields: Mapping[str, Any], when: float | None = None
+        self,
+        level: str,
+        message: str,
+        fields: Mapping[str, Any],
+        when: float | None = None,
+        made: bytes | None = None,
     ) -> bytes:
-        """The finished line; one that cannot be made says so instead of raising."""
+        """The finished line; one that cannot be made says so instead of raising. `made`: more fields, as JSON."""
         when = when or time.time()
         try:
             error = _error_of(fields.get("exc_info"))
             envelope = _envelope(level, message, fields, when)
             if self.log_format == "json":
-                return log_lines.to_json(envelope, error)
+                return log_lines.to_json(envelope, error, made)
+            if made is not None:
+                envelope = orjson.loads(made) | envelope
             return log_lines.to_console(envelope, error, self.colour)
         except Exception as failure:  # noqa: BLE001 - a line must not break what it tells of
             reason = {"of": message, "reason": type(failure).__name__}
@@ -132,9 +143,11 @@ def _to_line(door: Any, method: str, fields: MutableMapping[str, Any]) -> bytes:
     """The only processor: logger's name, context and fields become the finished line."""
     message = str(fields.pop("event", ""))
     named = {"logger": door.name} if getattr(door, "name", None) else {}
-    return _output.line(
-        _LEVELS.get(method, method), message, {**named, **get_contextvars(), **fields}
-    )
+    level = _LEVELS.get(method, method)
+    if isinstance(fields.get("json"), bytes):
+        made = fields.pop("json")
+        return _output.line(level, message, {**named, **fields}, made=made)
+    return _output.line(level, message, {**named, **get_contextvars(), **fields})
 
 
 # One list for ever: `structlog.testing.capture_logs` swaps what is in it, cached loggers hold it.

@@ -74,6 +74,7 @@ SAFE_FUNCTIONS = _words(
     json json_extract json_value json_query json_object json_array json_each json_tree json_type json_array_length
     json_contains json_unquote json_length json_quote json_valid jsonb_build_object jsonb_build_array json_build_object
     jsonb_array_elements jsonb_array_elements_text json_array_elements json_array_elements_text jsonb_each
+    json_to_record jsonb_to_record
     jsonb_extract_path jsonb_extract_path_text jsonb_array_length row_to_json to_json to_jsonb
     unnest generate_series array_length array_position array_to_string string_to_array cardinality
     grouping grouping_sets cube rollup cast convert gen_random_uuid uuid to_tsvector to_tsquery plainto_tsquery

@@ -6,14 +6,14 @@ even a space in them can be changed unseen. ``chain.digest`` makes the same byte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from json.encoder import encode_basestring
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Column, Select, Table, Text, null, select, type_coerce
+import orjson
+from orjson import Fragment
+from sqlalchemy import Select, Table, Text, null, select, type_coerce
 
 from saas.columns import CanonicalJson, canonical_json
 from saas.models.events import AuditEventRow
@@ -29,23 +29,6 @@ def time_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _text(value: str | None) -> str:
-    return "null" if value is None else encode_basestring(value)
-
-
-def _encoder(column: Column[Any]) -> Callable[[Any], str]:
-    if column.name in JSON_FIELDS:
-        return str
-    if column.type.python_type is UUID:
-        return lambda value: "null" if value is None else f'"{value}"'
-    if column.type.python_type is datetime:
-        return lambda value: f'"{time_text(value)}"'
-    return str if column.type.python_type is int else _text
-
-
-_ENCODERS = [(f'"{name}":', _encoder(_columns[name])) for name in FIELDS]
-
-
 def select_events(table: Table) -> Select[Any]:
     """Return a select of an event table: seq, prev, hash and digest, then ``FIELDS`` with their JSON as text."""
     return select(*(table.c[name] for name in LINK), *(_field(table, name) for name in FIELDS))
@@ -58,31 +41,33 @@ def _field(table: Table, name: str) -> Any:
     return type_coerce(column, Text).label(name) if name in JSON_FIELDS else column
 
 
-def canonical(values: Sequence[Any]) -> str:
+def of_row(values: Sequence[Any]) -> bytes:
     """Return the canonical JSON of the values of ``FIELDS``; raises TypeError for one of a foreign type."""
-    return (
-        "{"
-        + ",".join(
-            [key + encode(value) for (key, encode), value in zip(_ENCODERS, values, strict=True)]
-        )
-        + "}"
-    )
+    event = dict(zip(FIELDS, values, strict=True))
+    event["time"] = time_text(event["time"])
+    for name in JSON_FIELDS:
+        event[name] = Fragment(event[name])
+    return orjson.dumps(event)  # in the order of FIELDS, which is the canonical one
 
 
-def digest(values: Sequence[Any]) -> str:
-    """Return the digest of an event from the values of ``FIELDS``, as they are stored."""
-    return sha256(canonical(values).encode()).hexdigest()
-
-
-def digest_of(event: Mapping[str, Any]) -> str:
-    """Return the digest of an event that is about to be written, in Python's own values."""
-    return digest(
+def of_event(event: Mapping[str, Any]) -> bytes:
+    """Return the canonical JSON of an event that is about to be written, in Python's own values."""
+    return of_row(
         [canonical_json(event[name]) if name in JSON_FIELDS else event[name] for name in FIELDS]
     )
 
 
-def line(row: Sequence[Any]) -> str:
-    """Return a row of ``select_events`` as one line of JSON: the envelope with its link, as the API shows it."""
-    seq, prev, hashed, digested = row[:4]
+def digest(body: bytes) -> str:
+    """Return the digest of the canonical JSON of an event."""
+    return sha256(body).hexdigest()
+
+
+def linked(body: bytes, seq: int, prev: str, hashed: str, digested: str) -> bytes:
+    """Return the canonical JSON of an event together with its link: the event as the API and every export show it."""
     tail = f',"digest":"{digested}","hash":"{hashed}","prev":"{prev}","seq":{seq}}}'
-    return canonical(row[4:])[:-1] + tail
+    return body[:-1] + tail.encode()
+
+
+def line(row: Sequence[Any]) -> bytes:
+    """Return a row of ``select_events`` as one line of JSON: the envelope with its link, as the API shows it."""
+    return linked(of_row(row[4:]), *row[:4])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -36,7 +37,7 @@ _ACCOUNT_HEAD = (
     .with_for_update(),
     update(_head)
     .where(_head.c.account_id == bindparam("owner"))
-    .values(seq=bindparam("s"), hash=bindparam("h")),
+    .values(seq=bindparam("s"), prev=bindparam("p"), hash=bindparam("h")),
 )
 # An event refers to its account's row, so MariaDB locks that row for reading when one is inserted. Whoever comes with
 # nothing but an event must have it before the head, as all others do: they would wait for each other in a circle.
@@ -64,39 +65,45 @@ def write(unit: Unit) -> None:
     in_account = [p for p in unit.events if p.event.chain == "account"]
     in_system = [p for p in unit.events if p.event.chain == "system"]
     if len(in_account) == 1 and unit.connection.dialect.name == "postgresql":
-        rows = [_link_one(unit, in_account[0])]
-    else:
-        rows = _link(unit, in_account, "account", unit.account_id) if in_account else []
-    rows += _link(unit, in_system, "system", None) if in_system else []
-    unit.after_commit.extend(lambda row=row: _log_line(row) for row in rows)  # type: ignore[misc]
+        _link_one(unit, in_account[0])
+    elif in_account:
+        _link(unit, in_account, "account", unit.account_id)
+    if in_system:
+        _link(unit, in_system, "system", None)
 
 
-def _link_one(unit: Unit, event: PendingEvent) -> dict[str, Any]:
-    row = {**event.envelope, "account_id": unit.account_id}
-    row["digest"] = canonical.digest_of(row)
-    linked = unit.execute(LINK_ONE, {**_without_account(row), "owner": unit.account_id}).one()
-    return row | {"seq": linked[0], "prev": linked[1], "hash": linked[2]}
+def _link_one(unit: Unit, pending: PendingEvent) -> None:
+    body = canonical.of_event(pending.envelope | {"account_id": unit.account_id})
+    digested = canonical.digest(body)
+    values = {"event": body.decode(), "digest": digested, "owner": unit.account_id}
+    seq, prev, hashed = unit.execute(LINK_ONE, values).one()
+    _tell(unit, pending, canonical.linked(body, seq, prev, hashed, digested))
 
 
-def _link(
-    unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: UUID | None
-) -> list[dict[str, Any]]:
+def _link(unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: UUID | None) -> None:
     read_head, move_head = _ACCOUNT_HEAD if chain == "account" else _SYSTEM_HEAD
     owner = account_id or SYSTEM_HEAD_ID
     if account_id and unit.connection.dialect.name == "mariadb":
         unit.execute(_ACCOUNT_ROW, {"owner": owner})
     head = unit.execute(read_head, {"owner": owner}).one()
-    seq, last = head[0], head[1]
+    seq, prev, last = head[0], head[1], head[1]
     rows = []
     for event in pending:
         seq, prev = seq + 1, last
-        row = {**event.envelope, "account_id": account_id, "seq": seq, "prev": prev}
-        row["digest"] = canonical.digest_of(row)
-        row["hash"] = last = link(prev, seq, row["digest"])
-        rows.append(row)
+        row = event.envelope | {"account_id": account_id}
+        body = canonical.of_event(row)
+        digested = canonical.digest(body)
+        last = link(prev, seq, digested)
+        rows.append(row | {"seq": seq, "prev": prev, "hash": last, "digest": digested})
+        _tell(unit, event, canonical.linked(body, seq, prev, last, digested))
+    moved = {"owner": owner, "s": seq, "h": last}
     unit.execute(_INSERT[chain], rows if account_id else [_without_account(row) for row in rows])
-    unit.execute(move_head, {"owner": owner, "s": seq, "h": last})
-    return rows
+    unit.execute(move_head, moved | {"p": prev} if account_id else moved)
+
+
+def _tell(unit: Unit, pending: PendingEvent, line: bytes) -> None:
+    """Let the event be a line of the log once it is committed."""
+    unit.after_commit.append(partial(_log.info, pending.event.value, log_type="audit", json=line))
 
 
 def link(prev: str, seq: int, digest_hex: str) -> str:
@@ -127,9 +134,3 @@ def as_text(value: Any) -> Any:
 
 def _without_account(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key != "account_id"}
-
-
-def _log_line(row: dict[str, Any]) -> None:
-    _log.info(
-        row["action"], log_type="audit", **{k: as_text(v) for k, v in row.items() if k != "action"}
-    )

@@ -5,9 +5,10 @@ Only NDJSON can be verified, because only there stands every byte that was diges
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+import orjson
 
 from saas import spreadsheet
 from saas.audit import canonical
@@ -41,12 +42,12 @@ def export(pages: Iterable[Sequence[Any]], form: str) -> Iterator[bytes]:
 
 def as_event(row: Sequence[Any]) -> dict[str, Any]:
     """Return a row as the event that the API shows."""
-    event: dict[str, Any] = json.loads(canonical.line(row))
+    event: dict[str, Any] = orjson.loads(canonical.line(row))
     return event
 
 
 def _ndjson(rows: Sequence[Any]) -> bytes:
-    return "".join([canonical.line(row) + "\n" for row in rows]).encode()
+    return b"".join([canonical.line(row) + b"\n" for row in rows])
 
 
 def _csv(rows: Sequence[Any]) -> bytes:

@@ -159,7 +159,7 @@ def links(rows: Sequence[Any]) -> Iterator[Link]:
     """Return of each row what a ``Check`` is fed."""
     for row in rows:
         try:
-            made = canonical.digest(row[4:])
+            made = canonical.digest(canonical.of_row(row[4:]))
         except (TypeError, ValueError, AttributeError):
             made = "a value that no event can have"
         yield row[0], row[1], row[2], row[3], made

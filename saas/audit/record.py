@@ -127,6 +127,8 @@ def clean(value: str | None, length: int) -> str | None:
     """Return text that is safe in one log line: NFC, control characters replaced by spaces, cut at ``length``."""
     if value is None:
         return None
+    if value.isascii() and value.isprintable():
+        return value[:length]
     text = unicodedata.normalize("NFC", value[: length * 2])
     return "".join(
         c if unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") else " " for c in text

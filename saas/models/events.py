@@ -95,7 +95,10 @@ class SystemEventRow(Identified, EventColumns, Base):
 
 
 class AuditHead(TenantOwned, Base):
-    """The last link of an account's chain; locked as the last thing before COMMIT."""
+    """The last link of an account's chain; locked as the last thing before COMMIT.
+
+    ``prev``: what its event links to, kept here because the statement that moves the head has to return both.
+    """
 
     __tablename__ = "audit_heads"
 
@@ -104,6 +107,7 @@ class AuditHead(TenantOwned, Base):
         return (account_key(), {"info": {"app": ("SELECT", "INSERT", "UPDATE")}})
 
     seq: Mapped[int] = mapped_column(BigInteger)
+    prev: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
 
 

@@ -114,7 +114,7 @@ def open_account(unit: Unit, identity_id: UUID, email: str, *, name: str, userna
     """Make the entered account with its chain, its system roles and its owner; returns the owner as an actor."""
     account_model = Account(account_id=unit.account_id, name=name)
     unit.session.add_all(
-        [account_model, AuditHead(account_id=unit.account_id, seq=0, hash=GENESIS)]
+        [account_model, AuditHead(account_id=unit.account_id, seq=0, prev=GENESIS, hash=GENESIS)]
     )
     unit.flush()
     role_models = role_services.make_system_roles(unit)

@@ -17,7 +17,7 @@ from tests.notes import note
 MOST = 6
 # The record of a look is written where it is told: head, event, head again in the log of the house, and the same in
 # the account's (one statement on PostgreSQL). Counted apart, because it follows from what is shown and not from how.
-RECORD = ("audit_heads", "audit_events (", "system_heads", "system_events (", "locked AS")
+RECORD = ("audit_heads", "audit_events (", "system_heads", "system_events (", "moved AS")
 
 
 @contextmanager

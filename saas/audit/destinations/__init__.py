@@ -27,7 +27,7 @@ class Event:
     @classmethod
     def of(cls, row: Any) -> Event:
         """Make one of a row of ``canonical.select_events``."""
-        return cls(row.id, row.seq, row.action, row.account_id, canonical.line(row).encode())
+        return cls(row.id, row.seq, row.action, row.account_id, canonical.line(row))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Log:
         ).all()
         prev = rows[0][1]
         for row in rows:
-            digest = canonical.digest(row[4:])
+            digest = canonical.digest(canonical.of_row(row[4:]))
             linked = link(prev, row[0], digest)
             self.change(row[0], prev=prev, digest=digest, hash=linked)
             prev = linked
