@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import DateTime, Dialect, Text, Uuid
 from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -45,10 +46,11 @@ UtcDateTime = DateTime(timezone=True).with_variant(
 
 
 def canonical_json(value: Any) -> str:
-    """Return the canonical JSON text of a value: RFC 8785 on ASCII keys, integers and strings."""
-    return json.dumps(
-        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    )
+    """Return the canonical JSON text of a value: RFC 8785 on ASCII keys, integers of 64 bits and strings.
+
+    Raises TypeError for what JSON cannot hold. Floats have no canonical form here: what is digested has none.
+    """
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 class CanonicalJson(TypeDecorator[Any]):

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import inspect
 from uuid_utils.compat import uuid7
@@ -113,14 +113,16 @@ def changed(model: Any, *fields: str) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as canonical JSON can hold it."""
+    """Return a value as canonical JSON can hold it; what it cannot (a float, a Decimal, a date) as its text."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, list):
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, list | tuple):
         return [plain(each) for each in value]
-    return clean(value, 4000) if isinstance(value, str) else value
+    if isinstance(value, dict):
+        return {clean(str(key), 254): plain(each) for key, each in value.items()}
+    return clean(value.value if isinstance(value, Enum) else str(value), 4000)
 
 
 def clean(value: str | None, length: int) -> str | None:

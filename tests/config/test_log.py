@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 import structlog
 from gunicorn.config import Config
@@ -84,6 +85,24 @@ def test_a_line_may_say_its_own_type(json_lines: Lines) -> None:
     logger.warning("role.granted", log_type="audit")
     (line,) = json_lines()
     assert (line["level"], line["log_type"]) == ("warning", "audit")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_fields_that_are_json_already_stand_in_the_line_as_they_are(form: Any) -> None:
+    event = {"action": "role.granted", "actor_label": "ada \u2028", "data": {"token": 1.0}, "v": 1}
+    stream = io.StringIO()
+    log.configure(form, stream=stream)
+    with structlog.contextvars.bound_contextvars(request_id="it has its own"):
+        logger.info("role.granted", log_type="audit", json=orjson.dumps(event))
+    assert log.flush()
+    (line,) = stream.getvalue().splitlines()
+    if form == "json":
+        told = json.loads(line)
+        assert list(told) == ["@timestamp", "level", "message", "log_type", "logger", *event]
+        assert {name: told[name] for name in event} == event
+    else:
+        assert "role.granted" in line
+        assert "actor_label" in line
 
 
 def test_debug_is_not_written(json_lines: Lines) -> None:

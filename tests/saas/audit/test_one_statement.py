@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import Text, event, select, type_coerce
 from sqlalchemy.exc import NoResultFound
 from uuid_utils.compat import uuid7
 
@@ -49,7 +50,7 @@ def test_every_link_is_the_one_that_python_makes(house: House, ada: Person) -> N
         assert (row["seq"], row["prev"], row["digest"]) == (seq, prev, digest)
         assert row["hash"] == chain.link(prev, seq, digest)
         prev = row["hash"]
-    assert (head.seq, head.hash) == (len(rows), prev)
+    assert (head.seq, head.prev, head.hash) == (len(rows), rows[-1]["prev"], prev)
     assert rows[-1]["action"] == "project.created"
 
 
@@ -85,7 +86,7 @@ def test_two_events_of_one_change_are_linked_too(house: House, ada: Person) -> N
 
     assert [row["target_label"] for row in added] == ["Apollo", "Gemini"]
     assert [row["prev"] for row in added] == [before[-1]["hash"], added[0]["hash"]]
-    assert (head.seq, head.hash) == (len(after), added[1]["hash"])
+    assert (head.seq, head.prev, head.hash) == (len(after), added[0]["hash"], added[1]["hash"])
 
 
 def test_writers_at_once_leave_no_gap_and_no_fork(house: House, ada: Person) -> None:
@@ -104,6 +105,25 @@ def test_writers_at_once_leave_no_gap_and_no_fork(house: House, ada: Person) -> 
     assert [row["prev"] for row in rows] == [chain.GENESIS, *(row["hash"] for row in rows[:-1])]
     assert all(row["hash"] == chain.link(row["prev"], row["seq"], row["digest"]) for row in rows)
     assert (head.seq, head.hash) == (len(rows), rows[-1]["hash"])
+
+
+def test_what_is_stored_is_what_was_digested_to_the_last_byte(house: House, ada: Person) -> None:
+    said = '\\u0041 \\\\ " / \u00e9 e\u0301 \U0001f600 \x7f \ud7ff {} [] null 1e400 -0'
+    changes = [{"field": "description", "old": None, "new": {"b": [1, -5, True], "a": said}}]
+    with house.in_use(), enter_account(ada.account_id), database.unit_of_work():
+        record(AuditEvent.PROJECT_UPDATED, actor=ada.actor(), changes=changes, reason=said)
+
+    rows, _ = stored(house, ada)
+    assert rows[-1]["changes"] == changes
+    assert rows[-1]["digest"] == chain.digest(rows[-1])
+    with house.in_use(), enter_account(ada.account_id), database.reading() as unit:
+        text = unit.execute(
+            select(type_coerce(AuditEventRow.__table__.c.changes, Text)).where(
+                AuditEventRow.__table__.c.account_id == ada.account_id,
+                AuditEventRow.__table__.c.seq == rows[-1]["seq"],
+            )
+        ).scalar_one()
+    assert text == json.dumps(changes, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def test_without_a_head_nothing_is_written(house: House, ada: Person) -> None:

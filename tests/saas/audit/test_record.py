@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import date
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +17,7 @@ from sqlalchemy import select
 from saas import database
 from saas.audit.events import AuditEvent
 from saas.audit.record import Target, changed, clean, record
+from saas.audit.record import plain as plain_value
 from saas.models import AuditEventRow, Project, SystemEventRow, User
 from saas.services import project_services
 from saas.unit import NoUnitError
@@ -199,6 +204,10 @@ def test_label_of_what_is_gone_is_still_read(told: Any) -> None:
         assert event.actor_label == "ada"
 
 
+class Channel(Enum):
+    MAIL = "by mail"
+
+
 class TestRecord:
     def test_it_belongs_to_a_unit_of_work(self, lite: House, solo: Person) -> None:
         with lite.in_use(), enter_account(solo.account_id), pytest.raises(NoUnitError):
@@ -255,6 +264,26 @@ class TestRecord:
     )
     def test_labels_are_safe_in_one_line(self, given: str | None, told: str | None) -> None:
         assert clean(given, 254) == told
+
+    @pytest.mark.parametrize(
+        ("value", "told"),
+        [
+            (1.5, "1.5"),
+            (float("nan"), "nan"),
+            (Decimal("1.10"), "1.10"),
+            (date(2026, 1, 2), "2026-01-02"),
+            (UUID(int=7), str(UUID(int=7))),
+            (Channel.MAIL, "by mail"),
+            (("a", 2, None, True), ["a", 2, None, True]),
+            ({1: {"b": 2.0}}, {"1": {"b": "2.0"}}),
+        ],
+    )
+    def test_what_json_cannot_hold_is_told_as_text(self, value: Any, told: Any) -> None:
+        assert plain_value(value) == told
+
+    def test_no_event_carries_a_float_whose_text_others_would_write_otherwise(self) -> None:
+        for event in AuditEvent:
+            assert '"number"' not in json.dumps(event.data_model.model_json_schema()), event
 
     def test_a_target_is_named_by_its_label(self) -> None:
         project = Project(id=UUID(int=7), name="Apollo\nand more")
