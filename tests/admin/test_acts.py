@@ -117,7 +117,7 @@ class TestPeople:
         assert "identity.suspended" in [event.action for event in olga.told()]
 
         assert olga.act(path + "restore/").status_code == 303
-        assert people.sign_in(house, ada).events(action="person.restored")
+        assert people.come_in(house, ada).events(action="person.restored")
         assert gus.events(action="person.restored")
 
     def test_signing_a_person_out_ends_every_session_and_nothing_else(

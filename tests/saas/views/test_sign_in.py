@@ -117,8 +117,8 @@ def test_person_without_any_seat_is_told_so(house: House, acme: Team) -> None:
 def test_seat_used_last_is_entered_and_a_suspended_one_passed_over(
     house: House, ada: Person, gus: Person
 ) -> None:
-    at_ada = add(house, ada, "ida", "member")
-    at_gus = add(house, gus, "ida", "viewer", email=at_ada.email)
+    at_gus = add(house, gus, "ida", "viewer")
+    at_ada = add(house, ada, "ida", "member", email=at_gus.email)
 
     def enters() -> str:
         client = house.app.test_client()
