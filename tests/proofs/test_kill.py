@@ -24,9 +24,10 @@ from saas.models import AuditEventRow, Project
 from tests.house import House
 from tests.people import Person, register
 from tests.proofs import processes
+from tests.proving import grows, sized
 from tests.refusals import look, superuser
 
-KILLS = 1000 if os.environ.get("TENANTRY_PROOF") else 5
+KILLS = sized(5, 1000)
 CLIENTS = 4
 UNDER_LOAD = 0.7  # seconds between the first answer and the kill
 
@@ -113,7 +114,8 @@ def run(house: House, people: list[Person], port: int, log: Path) -> Ledger:
     return ledger
 
 
-@pytest.mark.timeout(300 if KILLS < 100 else 7200)
+@grows
+@pytest.mark.timeout(sized(300, 7200))
 def test_what_was_acknowledged_has_exactly_one_event(on_postgresql: House, tmp_path: Path) -> None:
     house = on_postgresql
     people = [register(house, "ada"), register(house, "gus")]

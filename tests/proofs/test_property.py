@@ -6,7 +6,6 @@ hold, and nothing else. `make proof` draws other examples each time and shrinks 
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable
 from contextvars import copy_context
@@ -29,9 +28,9 @@ from tests.house import House
 from tests.notes import note
 from tests.proofs.project_rules import ProjectRules
 from tests.proofs.world import World, world
+from tests.proving import PROVING
 
 pytestmark = pytest.mark.timeout(600)  # on a machine that has much else to do
-PROVING = os.environ.get("TENANTRY_PROOF") == "1"
 STEPS, MORE = 120, 20  # of one example, and about how many operations it makes beyond them
 PARTS = {"sqlite": 4, "postgresql": 2, "mariadb": 2}
 OPERATIONS = 2500  # of one part: 20,000 together

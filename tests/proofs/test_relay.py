@@ -7,7 +7,6 @@ it loses events, because an id is made before its transaction commits. The relay
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import signal
 import subprocess
@@ -40,13 +39,14 @@ from tests.house import House, Street
 from tests.notes import note
 from tests.proofs import processes, unrestricted
 from tests.proofs.event_writers import IN_A_UNIT
+from tests.proving import grows, sized
 from tests.receiver import Got, receiving
 from tests.refusals import change
 from tests.relay import Relay as Wire
 
-PROVING = os.environ.get("TENANTRY_PROOF") == "1"
-EVENTS = 1_000_000 if PROVING else 20_000
-PATIENCE = 1500 if PROVING else 100
+EVENTS = sized(20_000, 1_000_000)
+KILLS = sized(1, 50)  # of each destination
+PATIENCE = sized(100, 3000)  # seconds
 THREADS, ACCOUNTS, WORKERS = 8, 4, 2
 DOWN = 1.0  # seconds for which each destination is away
 SECRET = signing.new_secret()
@@ -232,7 +232,8 @@ class Scene:
         return sum(len(ids) for ids in chains.values()), twice
 
 
-@pytest.mark.timeout(1800)
+@grows
+@pytest.mark.timeout(sized(1800, 7200))
 def test_nothing_is_lost_whatever_is_killed(apart: House, tmp_path: Path) -> None:
     naive = Naive(apart)
     with ExitStack() as stack:
@@ -243,7 +244,8 @@ def test_nothing_is_lost_whatever_is_killed(apart: House, tmp_path: Path) -> Non
         processes.say(writers, "go")
         begun = time.monotonic()
         until(lambda: min(len(scene.http.got), len(scene.hook.got)) > 100)
-        scene.kill_each_destination()
+        for _ in range(KILLS):
+            scene.kill_each_destination()
         until(lambda: len(scene.http.got) > 500)
         scene.kill_the_workers()
         out, err = writers.communicate(timeout=PATIENCE)
@@ -258,8 +260,8 @@ def test_nothing_is_lost_whatever_is_killed(apart: House, tmp_path: Path) -> Non
     note(
         "proof",
         f"relay: {total:,} events by {THREADS} writers in {ACCOUNTS} accounts, {seconds:.0f} s: to NATS, an "
-        f"address and a webhook, each killed once and the workers too: 0 lost, in order; duplicates, removable "
-        f"by id: {twice}. A reader by id lost {total - len(naive.seen):,}",
+        f"address and a webhook, each killed {KILLS} times and the workers too: 0 lost, in order; duplicates, "
+        f"removable by id: {twice}. A reader by id lost {total - len(naive.seen):,}",
     )
 
 

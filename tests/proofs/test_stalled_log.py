@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import subprocess
 import sys
@@ -23,8 +22,9 @@ from tests.command_line import runner
 from tests.house import House
 from tests.people import Person, register
 from tests.proofs import processes
+from tests.proving import grows, sized
 
-STALL = 600 if os.environ.get("TENANTRY_PROOF") else 10  # seconds
+STALL = sized(10, 600)  # seconds
 QUIET = 3
 # What `flask serve` tells people outside production.
 BANNER = re.compile(rb"\n|Tenantry is at home:\n|  \w[\w ]+ +http://\S+\n|Stop it with Ctrl-C\.\n")
@@ -121,6 +121,7 @@ def lasts(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() < until
 
 
+@grows
 @pytest.mark.timeout(STALL + 120)
 def test_a_reader_that_stalls_holds_up_nobody_and_loses_nothing_for_good(
     on_postgresql: House, tmp_path: Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +18,13 @@ from saas.services import audit_services, project_services
 from tenants import enter_account
 from tests.house import House
 from tests.people import Person, register
+from tests.proving import grows, sized
 from tests.refusals import superuser
 from tests.saas.audit import tampering
 from tests.saas.audit.tampering import KINDS, Found, Log
 
-PLACES = 1000 if os.environ.get("TENANTRY_PROOF") else 20
+PLACES = sized(20, 1000)
+GOOD_LOGS = sized(50, 1000)
 WORDS = ("Apollo", "é", "e\u0301", "🦉", 'q"\\', "<i>", "日本", "a/b", "\u00a0x", "İ", "ẞ")
 
 
@@ -65,6 +66,8 @@ def verify(connection: Any, person: Person) -> Report:
     return Chain(person.account_id).verify(run_on(connection))
 
 
+@grows
+@pytest.mark.timeout(sized(120, 3600))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_tampering_is_found_at_its_first_event(
     house: House, kind: Callable[[Log, int], Found]
@@ -93,9 +96,10 @@ def test_tampering_is_found_at_its_first_event(
         assert found.by_chain is not None or other.verdict is Verdict.TAMPERED
 
 
+@grows
+@pytest.mark.timeout(sized(120, 1800))
 def test_no_good_log_is_called_bad(lite: House) -> None:
-    logs = 1000 if os.environ.get("TENANTRY_PROOF") else 50
-    for number in range(logs):
+    for number in range(GOOD_LOGS):
         person = register(lite, "ada")
         write_some(lite, person, number % 7, seed=number)
         with superuser(lite) as connection:
