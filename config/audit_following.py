@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +26,7 @@ from saas.models import AuditHead, SystemHead
 
 PAUSE = 1.0  # seconds between two looks when there is nothing new
 _PAGE = 500
+_log = structlog.get_logger(__name__)
 _heads, _system = AuditHead.__table__.c, SystemHead.__table__.c
 
 
@@ -79,19 +81,40 @@ def _read(path: Path) -> dict[str, int]:
 def follow(out: BinaryIO, *, only: Chain | None, state: State, forever: bool) -> None:
     """Write events as lines to ``out`` until there are no more, or for ever; a database that is away is waited for.
 
-    Raises BrokenPipeError when nobody reads.
+    The log says once that it waits, and once that it goes on. Raises BrokenPipeError when nobody reads.
     """
+    away = _Away()
     while True:
         try:
             wrote = sum(_deliver(out, chain, state, until) for chain, until in _news(only, state))
-        except (SQLAlchemyError, errors.DatabaseAwayError):
+            away.over()
+        except (SQLAlchemyError, errors.DatabaseAwayError) as error:
             if not forever:
                 raise
-            wrote = 0
-        if not wrote and not forever:
-            return
+            wrote = away.begun(error)
         if not wrote:
+            if not forever:
+                return
             time.sleep(PAUSE)
+
+
+class _Away:
+    """Whether the database is away, and has been told to be."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def begun(self, error: Exception) -> int:
+        """Say so, unless it was said; nothing was delivered."""
+        if not self._told:
+            _log.warning("audit tail waits for the database", error=type(error).__name__)
+        self._told = True
+        return 0
+
+    def over(self) -> None:
+        if self._told:
+            _log.info("audit tail goes on")
+        self._told = False
 
 
 def _news(only: Chain | None, state: State) -> Iterator[tuple[Chain, int]]:
@@ -120,7 +143,6 @@ def _read_heads(only: Chain | None) -> dict[str, int]:
 
 def _deliver(out: BinaryIO, chain: Chain, state: State, until: int) -> int:
     """Write what is new in one chain, page by page; a page is remembered once it was taken."""
-
     run = reading.across
     wrote = 0
     for rows in chain.pages(run, after=state.seqs.get(chain.name, 0), until=until, size=_PAGE):

@@ -1,10 +1,11 @@
-"""The same database behind an app with other settings."""
+"""The same database behind an app with other settings, or out of reach."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from config import application
@@ -15,6 +16,7 @@ from saas.security import egress, passwords, secret_box
 from saas.services import session_services
 from tests import connections
 from tests.house import House, settings_for
+from tests.relay import Relay
 
 PRODUCTION = {
     "flask_config": "prod",
@@ -49,3 +51,41 @@ def _put_back(house: House) -> None:
     session_services.configure(
         timedelta(hours=given.session_hours), timedelta(days=given.remember_days)
     )
+
+
+@contextmanager
+def cuttable(
+    house: House,
+) -> Iterator[tuple[House, Callable[[], None], Callable[[], None]]]:
+    """A house whose database can be taken away: behind a relay, or on SQLite as a file."""
+    if house.backend == "sqlite":
+        file = Path(house.urls.tenant_url.removeprefix("sqlite:///"))
+        with variant(house) as same:
+            try:
+                yield same, lambda: _hide(same, file), lambda: _bring_back(same, file)
+            finally:
+                _bring_back(same, file)
+        return
+    relay = Relay(house.urls.tenant_url)
+    through = {
+        "database_url": relay.url(house.urls.tenant_url),
+        "database_system_url": relay.url(house.urls.system_url),
+    }
+    try:
+        with variant(house, **through) as same:
+            yield same, relay.cut, relay.restore
+    finally:
+        relay.cut()
+
+
+def _hide(house: House, file: Path) -> None:
+    house.database.dispose()  # an open file stays readable under any name
+    file.rename(file.with_suffix(".away"))
+    file.mkdir()
+
+
+def _bring_back(house: House, file: Path) -> None:
+    house.database.dispose()
+    if file.is_dir():
+        file.rmdir()
+        file.with_suffix(".away").rename(file)

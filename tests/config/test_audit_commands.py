@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from config import audit_following
 from saas import database, errors
 from saas.audit.reading import Chain
 from tests.command_line import Run
 from tests.house import House
-from tests.people import Person, add
+from tests.people import Person, add, register
 from tests.refusals import change
 from tests.saas.audit.tampering import EVENTS
 from tests.saas.audit.test_prune import grow_old
 from tests.saas.audit.test_verify import write_some
+from tests.variants import cuttable
 
 
 def tamper(house: House, person: Person, seq: int) -> Any:
@@ -30,6 +35,18 @@ def tamper(house: House, person: Person, seq: int) -> Any:
     label = next(e["actor_label"] for e in person.events() if e["seq"] == seq)
     assert change(house, update(EVENTS).where(*mine).values(actor_label="nobody")) == 1
     return lambda: change(house, update(EVENTS).where(*mine).values(actor_label=label))
+
+
+def soon(true: Callable[[], Any]) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "waited for nothing"
+        time.sleep(0.02)
+
+
+def told(lines: list[Any], message: str) -> list[Any]:
+    return [line for line in lines if line["event"] == message]
 
 
 class TestVerify:
@@ -177,6 +194,47 @@ class TestTail:
             )
 
         assert len(again.getvalue().splitlines()) == len(ada.events())
+
+    def test_a_database_that_is_away_is_waited_for_and_told_once(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Out(io.BytesIO):
+            gone = False
+
+            def write(self, data: Any) -> int:
+                if self.gone:
+                    raise BrokenPipeError
+                return super().write(data)
+
+        monkeypatch.setattr(audit_following, "PAUSE", 0.02)
+        out = Out()
+        with cuttable(house) as (same, cut, restore), capture_logs() as lines:
+            ada = register(same)
+            state = audit_following.State(None, from_start=True)
+
+            def follow() -> None:
+                with same.in_use(), contextlib.suppress(BrokenPipeError):
+                    audit_following.follow(
+                        out, only=Chain(ada.account_id), state=state, forever=True
+                    )
+
+            with ThreadPoolExecutor(1) as pool:
+                following = pool.submit(follow)
+                soon(lambda: out.getvalue().count(b"\n") == len(ada.events()))
+                cut()
+                soon(lambda: told(lines, "audit tail waits for the database"))
+                time.sleep(0.2)
+                restore()
+                soon(lambda: told(lines, "audit tail goes on"))
+                assert ada.post("/api/projects", {"name": "Apollo"}).status_code == 201
+                soon(lambda: b"Apollo" in out.getvalue())
+                out.gone = True
+                assert ada.post("/api/projects", {"name": "Gemini"}).status_code == 201
+                following.result(timeout=20)
+
+        assert len(told(lines, "audit tail waits for the database")) == 1
+        assert len(told(lines, "audit tail goes on")) == 1
+        assert "Gemini" not in out.getvalue().decode()
 
     def test_every_chain_has_its_own_place(self, house: House, ada: Person, gus: Person) -> None:
         state = audit_following.State(None, from_start=False)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,8 +21,7 @@ from tests import databases
 from tests.house import House, Street
 from tests.people import PASSWORD, Person, register
 from tests.refusals import nothing_changes, refused, said
-from tests.relay import Relay
-from tests.variants import variant
+from tests.variants import cuttable
 
 JSON = "application/json"
 DEEP = 100_000
@@ -602,44 +599,6 @@ class TestDatabaseAway:
 
             assert ada.get("/api/session").status_code == 200
             assert ada.post("/api/projects", {"name": "Apollo"}).status_code == 201
-
-
-@contextmanager
-def cuttable(
-    house: House,
-) -> Iterator[tuple[House, Callable[[], None], Callable[[], None]]]:
-    """A house whose database can be taken away: behind a relay, or on SQLite as a file."""
-    if house.backend == "sqlite":
-        file = Path(house.urls.tenant_url.removeprefix("sqlite:///"))
-        with variant(house) as same:
-            try:
-                yield same, lambda: _hide(same, file), lambda: _bring_back(same, file)
-            finally:
-                _bring_back(same, file)
-        return
-    relay = Relay(house.urls.tenant_url)
-    through = {
-        "database_url": relay.url(house.urls.tenant_url),
-        "database_system_url": relay.url(house.urls.system_url),
-    }
-    try:
-        with variant(house, **through) as same:
-            yield same, relay.cut, relay.restore
-    finally:
-        relay.cut()
-
-
-def _hide(house: House, file: Path) -> None:
-    house.database.dispose()  # an open file stays readable under any name
-    file.rename(file.with_suffix(".away"))
-    file.mkdir()
-
-
-def _bring_back(house: House, file: Path) -> None:
-    house.database.dispose()
-    if file.is_dir():
-        file.rmdir()
-        file.with_suffix(".away").rename(file)
 
 
 @pytest.mark.parametrize("route", API, ids=lambda route: f"{route.method} {route.path}")
