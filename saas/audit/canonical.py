@@ -1,7 +1,7 @@
 """The bytes that are digested: the canonical JSON of an event, made from its columns as they are stored.
 
 ``select_events`` gives rows in the order of ``FIELDS``; the JSON columns come as the text that is stored, so that not
-even a space in them can be changed unseen. ``chain.digest`` makes the same bytes of an event that is being written.
+even a space in them can be changed unseen. ``of_event`` makes the same bytes of an event that is being written.
 """
 
 from __future__ import annotations

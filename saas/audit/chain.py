@@ -26,8 +26,6 @@ from saas.unit import Unit
 
 GENESIS = "0" * 64
 SYSTEM_HEAD_ID = UUID("00000000-0000-7000-8000-000000000001")
-_LINKED = frozenset({"seq", "prev", "hash", "digest"})
-_PLAIN = frozenset({str, int, list, dict, type(None)})  # what most of an envelope is, and JSON too
 
 _log = structlog.get_logger("audit")
 _head, _system_head = AuditHead.__table__, SystemHead.__table__
@@ -111,18 +109,10 @@ def link(prev: str, seq: int, digest_hex: str) -> str:
     return sha256(f"{prev}:{seq}:{digest_hex}".encode("ascii")).hexdigest()
 
 
-def digest(row: dict[str, Any]) -> str:
-    """Return the digest of an envelope: of everything in it but seq, prev, hash and the digest itself."""
-    return sha256(canonical_json(envelope(row)).encode()).hexdigest()
-
-
-def envelope(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the digested part of an event as JSON holds it: ids and times as text."""
-    return {
-        key: value if type(value) in _PLAIN else as_text(value)
-        for key, value in row.items()
-        if key not in _LINKED
-    }
+def digest(event: dict[str, Any]) -> str:
+    """Return the digest of an event: of everything in it but seq, prev, hash and the digest itself."""
+    body = {key: as_text(value) for key, value in event.items() if key not in canonical.LINK}
+    return sha256(canonical_json(body).encode()).hexdigest()
 
 
 def as_text(value: Any) -> Any:

@@ -12,13 +12,13 @@ from uuid import UUID
 
 import orjson
 
+from saas.audit import canonical
 from saas.audit import chain as chain_module
 from saas.audit.events import AuditEvent
 from saas.audit.reading import Chain, Rows, marker_of
 from saas.audit.verify import Check, Head, Link, Report
 
 _AT_ONCE = 1000
-_LINK = ("seq", "prev", "hash", "digest")
 
 
 class UnreadableCopyError(ValueError):
@@ -101,7 +101,9 @@ def _read(line: bytes, number: int) -> dict[str, Any]:
         account_id = event["account_id"]
         if account_id is not None:
             UUID(account_id)
-        fits = type(event["seq"]) is int and all(type(event[name]) is str for name in _LINK[1:])
+        fits = type(event["seq"]) is int and all(
+            type(event[name]) is str for name in canonical.LINK[1:]
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         fits = False
     if not fits:
