@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from saas.schemas.account_schemas import AccountName
+from saas.schemas.audit_schemas import Action, Outcome
 from saas.schemas.fields import (
     BLANK_IS_NONE,
     EmailAddress,
@@ -37,6 +39,8 @@ def _some_role(chosen: list[Any]) -> list[Any]:
     return chosen
 
 
+# Days that every database can compare with, the one after the last too.
+Day = Annotated[date, Field(ge=date(1970, 1, 1), lt=date(9998, 1, 1))]
 TickedPermissions = Annotated[Permissions, AfterValidator(_some_permission), _TICKED]
 TickedRoles = Annotated[list[UUID], Field(max_length=20), AfterValidator(_some_role), _TICKED]
 
@@ -60,6 +64,26 @@ class ListInvitationsFormIn(ListIn):
 
     state: InvitationState = "open"
     invite: bool = False  # with the form open, for links that lead to it
+
+
+class AuditFormIn(ListIn):
+    """What of the audit log is shown; days are those of UTC, both ends included. ``check``: verify the chain too."""
+
+    action: Annotated[Action | None, BLANK_IS_NONE] = None
+    outcome: Annotated[Outcome | None, BLANK_IS_NONE] = None
+    actor_id: Annotated[UUID | None, BLANK_IS_NONE] = None
+    target_id: Annotated[UUID | None, BLANK_IS_NONE] = None
+    since: Annotated[Day | None, BLANK_IS_NONE] = Field(None, alias="from")
+    until: Annotated[Day | None, BLANK_IS_NONE] = Field(None, alias="to")
+    check: bool = False
+
+    @field_validator("until")
+    @classmethod
+    def _in_order(cls, until: date | None, info: ValidationInfo) -> date | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and until < since:
+            raise refuse("Must not be before the first day.")
+        return until
 
 
 class ApiKeyFormIn(In):

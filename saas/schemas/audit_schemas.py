@@ -6,14 +6,28 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, field_validator
 
 from saas.audit.events import AuditEvent
 from saas.schemas.fields import BigCount, In, Out, TextRule, refuse
 from saas.schemas.list_schemas import ListIn
 
-_ACTIONS = frozenset(event.value for event in AuditEvent)
-_LISTED = Field(json_schema_extra={"enum": [event.value for event in AuditEvent]})
+ACTIONS = tuple(sorted(event.value for event in AuditEvent))
+
+
+def _of_the_catalogue(action: str) -> str:
+    if action not in ACTIONS:
+        raise refuse("Is not an action of the catalogue, such as role.granted.")
+    return action
+
+
+Action = Annotated[
+    str,
+    TextRule(64),
+    AfterValidator(_of_the_catalogue),
+    Field(json_schema_extra={"enum": list(ACTIONS)}),
+]
+Outcome = Literal["success", "denied", "failure"]
 
 # Years that every database can compare with, whatever zone they are given in.
 Moment = Annotated[
@@ -25,19 +39,12 @@ Moment = Annotated[
 class EventFiltersIn(In):
     """Filters of the audit log."""
 
-    action: Annotated[str, TextRule(64), _LISTED] | None = None
+    action: Action | None = None
     actor_id: UUID | None = None
     target_id: UUID | None = None
-    outcome: Literal["success", "denied", "failure"] | None = None
+    outcome: Outcome | None = None
     since: Moment | None = Field(None, alias="from")
     until: Moment | None = Field(None, alias="to")
-
-    @field_validator("action")
-    @classmethod
-    def _known(cls, action: str | None) -> str | None:
-        if action is not None and action not in _ACTIONS:
-            raise refuse("Is not an action of the catalogue, such as role.granted.")
-        return action
 
     @field_validator("until")
     @classmethod

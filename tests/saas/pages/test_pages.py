@@ -417,7 +417,7 @@ class TestAudit:
         make_project(ada)
         first = page(ada, "/audit?limit=2")
         following = first.one("a", rel="next").attributes["href"]
-        second = page(ada, f"{following}&limit=2")
+        second = page(ada, following)
         numbers = [int(e.text) for html in (first, second) for e in html.all("td") if _is_number(e)]
         assert numbers == list(range(numbers[0], numbers[0] - 4, -1))
 
