@@ -17,6 +17,7 @@ from saas.pages import (
     project_pages,
     role_pages,
     settings_pages,
+    webhook_pages,
 )
 from saas.permissions import Permission
 from saas.routing import PUBLIC, SIGNED_IN, Route
@@ -243,13 +244,22 @@ PAGES = (
     _page("GET", "/api-keys", api_key_pages.list_api_keys, Permission.API_KEY_READ),
     _page("POST", "/api-keys", api_key_pages.create_api_key, Permission.API_KEY_CREATE),
     _page("POST", "/api-keys/<key_id>/revoke", api_key_pages.revoke_api_key, Permission.API_KEY_REVOKE),
-    # Projects, the audit log, the API's documentation
+    # Projects, the audit log and where it is sent, the API's documentation
     _page("GET", "/projects", project_pages.list_projects, Permission.PROJECT_READ),
     _page("POST", "/projects", project_pages.create_project, Permission.PROJECT_CREATE),
     _page("GET", "/projects/<project_id>", project_pages.read_project, Permission.PROJECT_READ),
     _page("POST", "/projects/<project_id>", project_pages.update_project, Permission.PROJECT_UPDATE),
     _page("POST", "/projects/<project_id>/delete", project_pages.delete_project, Permission.PROJECT_DELETE),
     _page("GET", "/audit", audit_pages.list_audit_events, Permission.AUDIT_READ),
+    _page("GET", "/webhooks", webhook_pages.list_webhooks, Permission.WEBHOOK_READ),
+    _page("POST", "/webhooks", webhook_pages.create_webhook, Permission.WEBHOOK_CREATE),
+    _page("GET", "/webhooks/<webhook_id>", webhook_pages.read_webhook, Permission.WEBHOOK_READ),
+    _page("POST", "/webhooks/<webhook_id>", webhook_pages.update_webhook, Permission.WEBHOOK_UPDATE),
+    _page("POST", "/webhooks/<webhook_id>/test", webhook_pages.test_webhook, Permission.WEBHOOK_UPDATE),
+    _page("POST", "/webhooks/<webhook_id>/enable", webhook_pages.enable_webhook, Permission.WEBHOOK_UPDATE),
+    _page("POST", "/webhooks/<webhook_id>/disable", webhook_pages.disable_webhook, Permission.WEBHOOK_UPDATE),
+    _page("POST", "/webhooks/<webhook_id>/rotate-secret", webhook_pages.rotate_secret, Permission.WEBHOOK_UPDATE),
+    _page("POST", "/webhooks/<webhook_id>/delete", webhook_pages.delete_webhook, Permission.WEBHOOK_DELETE),
     _page("GET", "/api/docs", house_views.api_docs, PUBLIC),
 )  # fmt: skip
 

@@ -138,6 +138,15 @@ GET    /projects/<project_id>                            project:read
 POST   /projects/<project_id>                            project:update
 POST   /projects/<project_id>/delete                     project:delete
 GET    /audit                                            audit:read
+GET    /webhooks                                         webhook:read
+POST   /webhooks                                         webhook:create
+GET    /webhooks/<webhook_id>                            webhook:read
+POST   /webhooks/<webhook_id>                            webhook:update
+POST   /webhooks/<webhook_id>/test                       webhook:update
+POST   /webhooks/<webhook_id>/enable                     webhook:update
+POST   /webhooks/<webhook_id>/disable                    webhook:update
+POST   /webhooks/<webhook_id>/rotate-secret              webhook:update
+POST   /webhooks/<webhook_id>/delete                     webhook:delete
 GET    /api/docs                                         public
 """
 # Only where mails are written to a directory, and never in production.

@@ -21,6 +21,7 @@ from saas.schemas.fields import (
 )
 from saas.schemas.list_schemas import ListIn
 from saas.schemas.role_schemas import Permissions, RoleName
+from saas.schemas.webhook_schemas import Actions, Description, Url
 
 # A browser sends nothing for boxes that are not ticked, so nothing must read as none.
 _TICKED = Field(validate_default=True)
@@ -92,6 +93,14 @@ class ApiKeyFormIn(In):
     name: Annotated[str, PlainText(80)]
     permissions: TickedPermissions = Field(default_factory=list)
     lasts: Literal["7", "30", "90", "365", "never"] = "90"
+
+
+class WebhookFormIn(In):
+    """A webhook as its form holds it; no event ticked: all of them."""
+
+    url: Url
+    description: Description = ""
+    actions: Actions | None = None
 
 
 class ReasonFormIn(In):

@@ -48,12 +48,14 @@ deviation(
 
 
 deviation(
-    "403", "POST /api/webhooks", principals=("only it", "key"),
+    "403", "POST /api/webhooks", "POST /webhooks", "POST /webhooks/<webhook_id>",
+    "POST /webhooks/<webhook_id>/enable", principals=("only it", "key"),
     reason="Who has the log sent somewhere must be able to read it: audit:read is asked for as well.",
 )  # fmt: skip
 
 
 @body(webhook_schemas.CreateWebhookIn)
+@body(form_schemas.WebhookFormIn)
 def webhook(place: Place) -> dict[str, Any]:
     """To a name that is public, which nobody looks up until a worker runs."""
     with place.site.entered():

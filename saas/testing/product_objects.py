@@ -138,6 +138,15 @@ def delivered_webhook(place: Place) -> UUID:
     return webhook_id
 
 
+@factory("webhook_id", route="POST /webhooks/<webhook_id>/enable")
+def disabled_webhook(place: Place) -> UUID:
+    """A webhook that is switched off, and so can be switched on."""
+    webhook_id = webhook(place)
+    off = {"status": "disabled"}
+    webhook_services.update_webhook(place.owner, webhook_id=webhook_id, changes=off)
+    return webhook_id
+
+
 def make_room_for_a_webhook(place: Place) -> None:
     """Delete the oldest webhook of an account that has as many as it may have but one."""
     there = webhook_services.list_webhooks(place.owner, limit=webhook_services.MOST).items

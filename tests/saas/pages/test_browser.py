@@ -265,6 +265,7 @@ def paths_when_signed_in(page: Any, links: dict[str, str]) -> list[str]:
         "/projects/<project_id>": first("/projects", "tbody a"),
         "/members/<user_id>": first("/members", "tbody a"),
         "/roles/<role_id>": role,
+        "/webhooks/<webhook_id>": make_webhook(page),
         "/roles/<role_id>/preview": f"{role}/preview?name=other&permissions=role:read",
         "/dev/mail/<mail_id>": first("/dev/mail", "a.row-title"),
     }
@@ -284,6 +285,21 @@ def paths_when_signed_in(page: Any, links: dict[str, str]) -> list[str]:
         "/nothing-here",
     ]
     return [*paths, *more, first("/roles", "tbody a")]
+
+
+def make_webhook(page: Any) -> str:
+    """Make a webhook that sends some events to nobody; the page of its secret is looked at too."""
+    page.goto("/webhooks")
+    page.get_by_text("New webhook", exact=True).click()
+    page.get_by_label("Address").fill(
+        "http://127.0.0.1:9/a/rather/long/path/of/a/receiver/of/events"
+    )
+    page.get_by_label("Description").fill("To the house that looks after our logs")
+    page.get_by_role("checkbox", name="project.created").check()
+    page.get_by_role("button", name="Make the webhook").click()
+    page.get_by_role("heading", name="Copy this secret now").wait_for()
+    check(page, "the secret of a webhook")
+    return str(page.get_by_role("link", name="I have copied it").get_attribute("href"))
 
 
 def refuse_sign_in(page: Any) -> None:

@@ -49,6 +49,13 @@ def make_project(client, name: str = "Apollo") -> str:
     return next(href for href in links if re.fullmatch(r"/projects/[0-9a-f-]{36}", href))
 
 
+def make_webhook(client) -> str:
+    url = f"http://127.0.0.1:9/{next(_number)}"  # nothing is sent until a worker runs
+    made = client.post("/webhooks", data={"url": url, "actions": ["project.created"]})
+    assert made.status_code == 201, made.text
+    return Html(made.text).one("a", **{"class": "button primary"}).link
+
+
 LEAVING = {"/logout", "/login", "/register"}  # they lead somebody signed in elsewhere
 REFUSED = {"/invitations/accept": 403}  # to somebody signed in with another address
 
@@ -75,6 +82,7 @@ def every_path(house, client, email) -> dict[str, str]:
         "/members/<user_id>": page(client, "/members").all("th", scope="row")[0].link,
         "/roles/<role_id>": role.location,
         "/roles/<role_id>/preview": f"{role.location}/preview?name=x&permissions=role:read",
+        "/webhooks/<webhook_id>": make_webhook(client),
         "/dev/mail/<mail_id>": page(client, "/dev/mail").all("a", **{"class": "row-title"})[0].link,
     }
     paths = [r.path for r in (*PAGES, *DEV_PAGES) if r.method == "GET" and r.path not in LEAVING]
