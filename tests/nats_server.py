@@ -13,11 +13,10 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
+from tests.needs import skip_or_fail
 from tests.notes import note, run_directory
 
 GIVEN = os.environ.get("TEST_NATS_URL")
@@ -82,13 +81,7 @@ def need() -> None:
     try:
         url()
     except OSError as error:
-        _skip_or_fail(str(error))
-
-
-def _skip_or_fail(problem: str) -> NoReturn:
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(problem)
-    pytest.skip(problem)
+        skip_or_fail(error)
 
 
 def read(subject: str) -> list[tuple[str, dict[str, str], bytes]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from config import audit_commands
 from config.settings import Settings
 from saas.audit.events import NOT_AUDITED
 from saas.permissions import SYSTEM_ROLES, Permission
-from tests import databases, docs_names, docs_runner, docs_words, people
+from tests import databases, docs_names, docs_runner, docs_words, needs, people
 from tests import house as houses
 from tests.docs_runner import ROOT
 from tests.house import House
@@ -232,8 +231,8 @@ def test_chain_is_recomputed_by_the_function_of_the_page(house: House, ada: Pers
         )
 
 
-@pytest.mark.skipif(shutil.which("pg_dump") is None, reason="PostgreSQL's own tools are not here")
 def test_backup_of_the_owner_is_whole_and_can_be_restored(tmp_path: Path) -> None:
+    tools = Path(needs.command("pg_dump", also_in=databases.wheel_tools())).parent
     with databases.empty_database("postgresql", tmp_path, "backup") as urls:
         built = houses.build(urls, tmp_path)
         assert people.register(built).post("/api/projects", {"name": "Apollo"}).status_code == 201
@@ -244,7 +243,7 @@ def test_backup_of_the_owner_is_whole_and_can_be_restored(tmp_path: Path) -> Non
         with server.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {new.database} OWNER {owner.username}"))
             try:
-                _back_up(tmp_path, owner, new)
+                _back_up(tmp_path, tools, owner, new)
                 assert _tables(new) == _tables(owner)
                 assert ("projects", 1) in _tables(new)
             finally:
@@ -252,18 +251,17 @@ def test_backup_of_the_owner_is_whole_and_can_be_restored(tmp_path: Path) -> Non
         server.dispose()
 
 
-def _back_up(folder: Path, owner: Any, new: Any) -> None:
+def _back_up(folder: Path, tools: Path, owner: Any, new: Any) -> None:
     given = {"DATABASE_ADMIN_URL": owner, "NEW_DATABASE_ADMIN_URL": new}
     told = {
         n: url.set(drivername="postgresql").render_as_string(hide_password=False)
         for n, url in given.items()
     }
     script = docs_runner.named((DOCS / "operating.md").read_text("utf-8"), "backup")
-    path = str(Path(shutil.which("pg_dump") or "").parent)
     done = subprocess.run(
         ["bash", "-euc", script],
         cwd=folder,
-        env=told | {"PATH": f"{path}:/usr/bin:/bin"},
+        env=told | {"PATH": f"{tools}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,7 @@ import pytest
 
 import saas.services
 from saas.permissions import Permission
-from tests import databases
+from tests import databases, needs
 from tests.house import House, Street
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +50,7 @@ def apart(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     try:
         yield street.house(getattr(request, "param", "sqlite"))
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
     finally:
         street.close()
 

@@ -22,7 +22,7 @@ from saas.models import OWNERSHIP
 from saas.permissions import Permission
 from saas.routes import ROUTES
 from tenants.role_check import check_role
-from tests import databases, docs_runner, docs_words, people
+from tests import databases, docs_runner, docs_words, needs, people
 from tests.docs_runner import ROOT, Copy
 from tests.house import House
 from tests.people import Person
@@ -212,7 +212,7 @@ def test_three_lines_move_to_postgresql(tmp_path: Path) -> None:
                 assert code == 0, printed
             _holds_the_boundary(urls)
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +27,7 @@ from tests.saas.audit.tampering import EVENTS
 from tests.saas.audit.test_prune import grow_old
 from tests.saas.audit.test_verify import write_some
 from tests.variants import cuttable
+from tests.waiting import until
 
 
 def tamper(house: House, person: Person, seq: int) -> Any:
@@ -35,14 +36,6 @@ def tamper(house: House, person: Person, seq: int) -> Any:
     label = next(e["actor_label"] for e in person.events() if e["seq"] == seq)
     assert change(house, update(EVENTS).where(*mine).values(actor_label="nobody")) == 1
     return lambda: change(house, update(EVENTS).where(*mine).values(actor_label=label))
-
-
-def soon(true: Callable[[], Any]) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end, "waited for nothing"
-        time.sleep(0.02)
 
 
 def told(lines: list[Any], message: str) -> list[Any]:
@@ -220,14 +213,14 @@ class TestTail:
 
             with ThreadPoolExecutor(1) as pool:
                 following = pool.submit(follow)
-                soon(lambda: out.getvalue().count(b"\n") == len(ada.events()))
+                until(lambda: out.getvalue().count(b"\n") == len(ada.events()))
                 cut()
-                soon(lambda: told(lines, "audit tail waits for the database"))
+                until(lambda: told(lines, "audit tail waits for the database"))
                 time.sleep(0.2)
                 restore()
-                soon(lambda: told(lines, "audit tail goes on"))
+                until(lambda: told(lines, "audit tail goes on"))
                 assert ada.post("/api/projects", {"name": "Apollo"}).status_code == 201
-                soon(lambda: b"Apollo" in out.getvalue())
+                until(lambda: b"Apollo" in out.getvalue())
                 out.gone = True
                 assert ada.post("/api/projects", {"name": "Gemini"}).status_code == 201
                 following.result(timeout=20)

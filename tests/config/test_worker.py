@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -24,13 +23,14 @@ from saas.columns import utc_now
 from saas.mail import messages
 from saas.models import OutboxItem
 from saas.services import mail_token_services, webhook_services
-from tests import databases, mail
+from tests import databases, mail, needs
 from tests.house import House, Street
 from tests.notes import note
 from tests.people import fresh_email
 from tests.proofs import processes
 from tests.refusals import change, look, superuser
 from tests.saas.mail.server import MailServer, Taken
+from tests.waiting import until
 
 FEW, MANY = 200, 2000
 WORKERS = 4
@@ -70,14 +70,6 @@ def start(house: House, server: MailServer, log: Path, *arguments: str) -> subpr
     """Start ``flask worker`` as a process of its own."""
     own = processes.environment(house.urls, house.settings.var_dir, MAIL_URL=server.url)
     return processes.start("flask", "worker", *arguments, environment=own, log=log)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true; a minute at most."""
-    end = time.monotonic() + processes.PATIENCE
-    while not true():
-        assert time.monotonic() < end, "waited for nothing"
-        time.sleep(0.01)
 
 
 class TestRunning:
@@ -235,7 +227,7 @@ class TestManyWorkers:
         try:
             house = street.house("postgresql")
         except databases.DatabaseMissingError as error:
-            databases.skip_or_fail(error)
+            needs.skip_or_fail(error)
         check_delivery(house, tmp_path / "log", FEW, kills=1)
 
     @pytest.mark.proof

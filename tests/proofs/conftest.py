@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests import databases
+from tests import databases, needs
 from tests.house import House, Street
 from tests.proofs import faults
 from tests.proofs.wsgi import leftovers
@@ -41,7 +41,7 @@ def on_postgresql(street: Street) -> House:
     try:
         return street.house("postgresql")
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from saas import database
-from tests import databases
+from tests import databases, needs
 from tests.house import House
 from tests.notes import note
 from tests.proofs import outage as outages
@@ -30,7 +30,7 @@ def outage(backend: str, lite: House) -> Iterator[Outage]:
         with outages.outage(backend, lite, "away") as made:
             yield made
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
 
 
 def check_killing(outage: Outage, seconds: float) -> None:

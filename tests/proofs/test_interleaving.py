@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests import databases, house
+from tests import databases, house, needs
 from tests.databases import DatabaseMissingError, Urls
 from tests.house import House
 from tests.notes import note
@@ -69,7 +69,7 @@ def check_interleaving(way: str, answers: int, lite: House) -> None:
             crowd.run(clients, answers)
             rows = check_stored(urls, sides)
     except DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
     foreign = [each for client in clients for each in client.foreign]
     wrong = [each for client in clients for each in client.wrong]
     assert not foreign, f"{len(foreign)} answers with a foreign mark, such as {foreign[0]}"

@@ -8,7 +8,7 @@ import pytest
 
 from config import migrating
 from saas.database import Database
-from tests import databases
+from tests import databases, needs
 from tests.notes import note
 from tests.proofs import processes, unrestricted
 
@@ -53,7 +53,7 @@ def check_races(backend: str, races: int, directory: Path) -> None:
         for _ in range(races):
             race(backend, directory)
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
     note(
         "proof",
         f"migrations: {backend}: two upgrades at once, {races} times: 0 crashes, the schema is right",

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from saas import database
-from tests import databases
+from tests import databases, needs
 from tests.house import House
 from tests.notes import note
 from tests.proofs import outage as outages
@@ -33,7 +33,7 @@ def outage(backend: str, lite: House, monkeypatch: pytest.MonkeyPatch) -> Iterat
         with outages.outage(backend, lite, "pool") as made:
             yield made
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
 
 
 def hold_all(engine: Engine, stack: ExitStack) -> None:

@@ -23,7 +23,7 @@ from saas.models import Project
 from saas.paging import Page
 from saas.services import project_services, session_services
 from tenants import TenantOwned, proof, session
-from tests import databases
+from tests import databases, needs
 from tests.house import House
 from tests.notes import note
 from tests.proofs.project_rules import ProjectRules
@@ -67,7 +67,7 @@ def check(backend: str, part: int, operations: int, lite: House) -> None:
             run(into, operations, first_seed)
             events = into.check_whole_database()
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
     told = into.outcomes
     note(
         "property",

@@ -33,7 +33,7 @@ from saas.columns import utc_now
 from saas.models import AuditCursor, AuditEventRow
 from saas.security import signing
 from tenants import enter_account
-from tests import databases, nats_server, people
+from tests import databases, nats_server, needs, people
 from tests.acts import done
 from tests.house import House, Street
 from tests.notes import note
@@ -43,6 +43,7 @@ from tests.proving import grows, sized
 from tests.receiver import Got, receiving
 from tests.refusals import change
 from tests.relay import Relay as Wire
+from tests.waiting import until
 
 EVENTS = sized(20_000, 1_000_000)
 KILLS = sized(1, 50)  # of each destination
@@ -62,7 +63,7 @@ def apart(tmp_path: Path) -> Iterator[House]:
     try:
         yield street.house("postgresql")
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
     finally:
         street.close()
 
@@ -160,13 +161,6 @@ def chains_of(house: House) -> dict[str | None, list[str]]:
     return dict(found)
 
 
-def until(true: Any, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited for nothing"
-        time.sleep(0.1)
-
-
 def caught_up(house: House) -> bool:
     return all(line.events_behind == 0 for line in relay.lag(house.database))
 
@@ -243,14 +237,14 @@ def test_nothing_is_lost_whatever_is_killed(apart: House, tmp_path: Path) -> Non
         naive.start()
         processes.say(writers, "go")
         begun = time.monotonic()
-        until(lambda: min(len(scene.http.got), len(scene.hook.got)) > 100)
+        until(lambda: min(len(scene.http.got), len(scene.hook.got)) > 100, PATIENCE)
         for _ in range(KILLS):
             scene.kill_each_destination()
-        until(lambda: len(scene.http.got) > 500)
+        until(lambda: len(scene.http.got) > 500, PATIENCE)
         scene.kill_the_workers()
         out, err = writers.communicate(timeout=PATIENCE)
         assert (writers.returncode, err) == (0, "")
-        until(lambda: caught_up(apart))
+        until(lambda: caught_up(apart), PATIENCE)
         seconds = time.monotonic() - begun
         scene.workers.stop()
         naive.end()

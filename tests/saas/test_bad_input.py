@@ -17,7 +17,7 @@ import pytest
 
 from saas.routes import API, ROUTES
 from saas.routing import PUBLIC, SIGNED_IN, Route
-from tests import databases
+from tests import databases, needs
 from tests.house import House, Street
 from tests.people import PASSWORD, Person, register
 from tests.refusals import nothing_changes, refused, said
@@ -70,7 +70,7 @@ def adas(street: Street) -> list[tuple[House, Person]]:
     try:
         houses = [street.house(backend) for backend in databases.BACKENDS]
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
     return [(house, register(house, "ada")) for house in houses]
 
 

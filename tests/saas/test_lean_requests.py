@@ -7,7 +7,7 @@ import pytest
 from saas import database, routing
 from saas.schemas.list_schemas import ListIn
 from tenants import enter_account
-from tests import databases, people
+from tests import databases, needs, people
 from tests.house import House, Street
 from tests.people import Person, Team
 
@@ -25,7 +25,7 @@ def on_postgresql(street: Street) -> House:
     try:
         return street.house("postgresql")
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
 
 
 def test_reads_stay_prepared_from_request_to_request(on_postgresql: House) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from tests import databases
+from tests import databases, needs
 from tests.tenants.world import World
 
 
@@ -25,7 +25,7 @@ def world_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
                 try:
                     urls = stack.enter_context(databases.empty_database(backend, directory, label))
                 except databases.DatabaseMissingError as error:
-                    databases.skip_or_fail(error)
+                    needs.skip_or_fail(error)
                 worlds[backend] = stack.enter_context(closing(World(urls)))
             return worlds[backend]
 

@@ -22,7 +22,7 @@ from saas.models import AuditEventRow, Project, SystemEventRow, User
 from saas.services import project_services
 from saas.unit import NoUnitError
 from tenants import enter_account
-from tests import acts, databases
+from tests import acts, databases, needs
 from tests.house import House, Street
 from tests.people import Person, sign_in
 from tests.refusals import look, nothing_changes, refused
@@ -119,7 +119,7 @@ def every_house(street: Street) -> list[House]:
     try:
         return [street.house(backend) for backend in databases.BACKENDS]
     except databases.DatabaseMissingError as error:
-        databases.skip_or_fail(error)
+        needs.skip_or_fail(error)
 
 
 @pytest.fixture(scope="module")

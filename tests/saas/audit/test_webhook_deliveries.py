@@ -33,6 +33,7 @@ from tests.house import House, Street
 from tests.people import Person
 from tests.receiver import Receiver, receiving
 from tests.refusals import change, look
+from tests.waiting import until
 
 _hooks, _cursors = Webhook.__table__.c, AuditCursor.__table__.c
 
@@ -475,7 +476,7 @@ class TestAlongside:
             hook_to(house, gus, quick)
             begun = time.monotonic()
             ids = projects(gus, 5)
-            wait_until(lambda: len(quick.got) >= 6)
+            until(lambda: len(quick.got) >= 6, 20)
             assert time.monotonic() - begun < 6
             assert [event["id"] for event in quick.events()[1:]] == ids
             assert hanging.connections <= crew.OF_ONE_ACCOUNT
@@ -493,13 +494,6 @@ def running(house: House) -> Iterator[None]:
     finally:
         stop.set()
         threads.join()
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited for nothing"
-        time.sleep(0.02)
 
 
 def self_signed(directory: Path) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from saas.errors import TooManyRequestsError
 from saas.security import counters
 from saas.security.counters import Limit
 from saas.security.throttle import Throttle, parse_limit
+from tests import needs
 
 STRANGER, OWNER = "203.0.113.7", "198.51.100.4"
 ADA = "ada@example.com"
@@ -250,9 +251,7 @@ class RedisServer:
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    pytest.importorskip("redis")
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
+    needs.command("redis-server")
     server = RedisServer(tmp_path)
     server.start()
     yield server
@@ -305,7 +304,6 @@ def test_redis_away_means_stricter_limits_and_one_log_line(
 
 
 def test_silent_redis_costs_a_quarter_of_a_second_once() -> None:
-    pytest.importorskip("redis")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         throttle = Throttle(
             {"sign_in": "10/minute"}, f"redis://127.0.0.1:{silent.getsockname()[1]}"
