@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from saas import errors, routing
 from saas.actor import Actor
-from saas.audit.verify import Report, Verdict
+from saas.audit.verify import Report
 from saas.pages import shared_pages
 from saas.pages.form_schemas import AuditFormIn
 from saas.schemas.audit_schemas import ACTIONS
@@ -89,21 +89,17 @@ def _for_the_api(filters: audit_services.Filters) -> dict[str, str]:
 
 def _in_words(report: Report) -> tuple[str, str]:
     """Return what came of verifying, as an alert: good or bad, and a sentence."""
-    if report.verdict is Verdict.TAMPERED and report.finding is not None:
-        return (
-            "bad",
-            f"This log is not what was recorded. The first thing wrong: {report.finding.what}.",
-        )
-    count, pruned = f"{report.events:,}", ""
+    if report.finding is not None:
+        what = report.finding.what
+        return "bad", f"This log is not what was recorded. The first thing wrong: {what}."
+    told = f"{report.events:,} entries checked: nothing was changed, put in or taken out."
     if report.pruned:
-        pruned = (
+        told += (
             f" The first {report.pruned:,} were removed when their time was over, as the log tells."
         )
-    part = " older" if report.events >= audit_services.MOST_VERIFIED else ""
-    return (
-        "good",
-        f"{count}{part} entries checked: nothing was changed, put in or taken out.{pruned}",
-    )
+    if report.events >= audit_services.MOST_VERIFIED:
+        told = f"The oldest {told} Those after them: /api/audit-events/verify?after_seq={report.last_seq}"
+    return "good", told
 
 
 def _midnight(day: date | None) -> datetime | None:

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from saas.columns import utc_now
 from saas.models import AuditEventRow
+from saas.services import audit_services
 from tests.acts import give
 from tests.house import House
 from tests.people import Person, Team
@@ -94,6 +95,18 @@ def test_the_chain_is_checked_when_asked_and_the_page_says_what_is_wrong(
     bad = page(busy.client, "/audit?check=true").one("div", role="status", **{"class": "alert bad"})
     assert f"event {events[-1]['seq']}: its content is not what was recorded" in bad.text
     change(house, update(table).where(*one).values(target_label="Borealis"))
+
+
+def test_of_a_long_log_the_page_says_how_much_it_has_checked(
+    lite: House, solo: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_services, "MOST_VERIFIED", 2)
+    told = page(solo.client, "/audit?check=true").one(
+        "div", role="status", **{"class": "alert good"}
+    )
+    assert "The oldest 2 entries checked" in told.text
+    rest = told.text[told.text.index("/api/") :].strip()
+    assert solo.get(rest).json["data"]["verdict"] == "good"
 
 
 def test_exports_have_the_filters_and_are_for_those_who_may(acme: Team) -> None:
