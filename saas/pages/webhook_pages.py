@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
 import flask
@@ -18,6 +19,11 @@ from saas.services import webhook_services
 
 _FIELDS = ("url", "description")
 _MENDABLE = (*shared_pages.MENDABLE, errors.TooManyWebhooksError)
+_OF_ACCOUNTS = sorted(event.value for event in AuditEvent if event.chain == "account")
+EVENTS = {
+    noun: list(events) for noun, events in groupby(_OF_ACCOUNTS, lambda e: e.partition(".")[0])
+}
+"""The events that an account has, by their noun."""
 
 
 def list_webhooks(actor: Actor) -> str:
@@ -107,7 +113,7 @@ def _draw_list(actor: Actor, query: ListIn, form: shared_pages.FormState) -> str
         actor,
         form=form,
         webhooks=page.items,
-        groups=_events(),
+        groups=EVENTS,
         cursor=query.cursor,
         next_cursor=page.next_cursor,
     )
@@ -129,16 +135,7 @@ def _draw(
         form=refused or present,
         webhook=webhook,
         deliveries=page.items,
-        groups=_events(),
+        groups=EVENTS,
         cursor=query.cursor,
         next_cursor=page.next_cursor,
     )
-
-
-def _events() -> dict[str, list[str]]:
-    """Return the events that an account has, by their noun."""
-    groups: dict[str, list[str]] = {}
-    for event in sorted(event.value for event in AuditEvent if event.chain == "account"):
-        noun = event.partition(".")[0].replace("_", " ").capitalize()
-        groups.setdefault(noun, []).append(event)
-    return groups

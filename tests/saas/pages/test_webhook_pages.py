@@ -160,6 +160,29 @@ def test_who_cannot_read_the_log_sends_it_nowhere(house: House, acme: Team) -> N
     assert acme.ada.events(action="access.denied")[-1]["actor_label"] == "cleo"
 
 
+def test_who_cannot_read_the_log_may_switch_off_and_is_offered_no_more(
+    house: House, acme: Team
+) -> None:
+    path = make(acme.ada)
+    give(acme.ada, acme.cleo, "keeper", "webhook:update", "webhook:read")
+
+    offered = {
+        f.attributes["action"] for f in page(acme.cleo.client, path).all("form", method="post")
+    }
+    assert offered == {
+        "/logout",
+        *(f"{path}/{act}" for act in ("test", "disable", "rotate-secret")),
+    }
+    assert press(acme.cleo.client, path, "Switch off").status_code == 303
+    html = page(acme.cleo.client, path)
+    assert not html.all("form", action=f"{path}/enable")
+    assert "audit:read" in html.one("main").text
+    with nothing_changes(house, acme.ada, acme.cleo):
+        for where in (path, f"{path}/enable"):
+            assert acme.cleo.client.post(where, data={"url": URL + "/else"}).status_code == 403
+    assert acme.ada.events(action="access.denied")[-1]["data"]["permission"] == "audit:read"
+
+
 def test_the_log_leads_here(acme: Team) -> None:
     assert page(acme.ada.client, "/audit").all("a", href="/webhooks")
     give(acme.ada, acme.cleo, "reader of the log", "audit:read")
