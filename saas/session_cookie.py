@@ -6,6 +6,8 @@ import flask
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from itsdangerous import URLSafeTimedSerializer
 
+from saas.actor import Actor
+
 
 class SessionCookie(SecureCookieSessionInterface):
     """The session interface of one app, whose secrets never change while it runs.
@@ -27,3 +29,10 @@ class SessionCookie(SecureCookieSessionInterface):
     ) -> None:
         if session.modified:
             super().save_session(app, session, response)
+
+
+def session_cookie(app: flask.Flask, actor: Actor) -> tuple[str, str]:
+    """Return name and value of the cookie that a browser holds once this actor's session has begun: for tests."""
+    signed = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+    held = {"_user_id": actor.get_id(), "_fresh": True}
+    return app.config["SESSION_COOKIE_NAME"], signed.dumps(held)

@@ -17,6 +17,7 @@ from saas.database import Database
 from saas.permissions import Permission
 from saas.security.counters import Limit
 from saas.services import api_key_services, role_services, session_services
+from saas.session_cookie import session_cookie
 from saas.testing.places import Place, Site
 from saas.testing.registry import REGISTRY
 from tenants import enter_account
@@ -110,9 +111,7 @@ class World:
         permissions = seat.permissions
         if not seat.token:
             seat = self.sign_in(site, seat)
-        signed = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
-        cookie = signed.dumps({"_user_id": seat.get_id(), "_fresh": True})
-        headers = {"Cookie": f"{self.app.config['SESSION_COOKIE_NAME']}={cookie}"}
+        headers = {"Cookie": "=".join(session_cookie(self.app, seat))}
 
         def probe() -> Permissions | None:
             with database.use(self.database), enter_account(site.account_id), database.reading():
