@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -211,19 +211,27 @@ class TestTail:
                         out, only=Chain(ada.account_id), state=state, forever=True
                     )
 
-            with ThreadPoolExecutor(1) as pool:
-                following = pool.submit(follow)
-                until(lambda: out.getvalue().count(b"\n") == len(ada.events()))
-                cut()
-                until(lambda: told(lines, "audit tail waits for the database"))
-                time.sleep(0.2)
-                restore()
-                until(lambda: told(lines, "audit tail goes on"))
-                assert ada.post("/api/projects", {"name": "Apollo"}).status_code == 201
-                until(lambda: b"Apollo" in out.getvalue())
-                out.gone = True
-                assert ada.post("/api/projects", {"name": "Gemini"}).status_code == 201
-                following.result(timeout=20)
+            following = threading.Thread(
+                target=follow, daemon=True
+            )  # where this fails, it never ends
+            following.start()
+            until(lambda: out.getvalue().count(b"\n") == len(ada.events()), 20)
+            cut()
+
+            def waits() -> list[Any]:
+                same.database.dispose()  # a file that it holds open stays readable under any name
+                return told(lines, "audit tail waits for the database")
+
+            until(waits, 20)
+            time.sleep(0.2)
+            restore()
+            until(lambda: told(lines, "audit tail goes on"), 20)
+            assert ada.post("/api/projects", {"name": "Apollo"}).status_code == 201
+            until(lambda: b"Apollo" in out.getvalue(), 20)
+            out.gone = True
+            assert ada.post("/api/projects", {"name": "Gemini"}).status_code == 201
+            following.join(20)
+            assert not following.is_alive()
 
         assert len(told(lines, "audit tail waits for the database")) == 1
         assert len(told(lines, "audit tail goes on")) == 1
