@@ -360,7 +360,7 @@ def build_engine(url: str, pooler: str = "none") -> Engine:
         return engine
     if backend == "postgresql":
         # AUTOCOMMIT keeps psycopg from sending a BEGIN of its own: ours carries the account in the same message.
-        options: dict[str, Any] = {"connect_timeout": 5}
+        options: dict[str, Any] = {"connect_timeout": 5, "client_encoding": "utf8"}
         if pooler == "transaction":
             options["prepare_threshold"] = None
         else:

@@ -17,7 +17,6 @@ import structlog
 from sqlalchemy import bindparam, insert, select, update
 
 from saas.audit import canonical
-from saas.audit.one_statement import LINK_ONE
 from saas.audit.record import PendingEvent
 from saas.columns import canonical_json
 from saas.models.accounts import Account
@@ -58,24 +57,28 @@ _INSERT = {"account": insert(AuditEventRow.__table__), "system": insert(SystemEv
 def write(unit: Unit) -> None:
     """Link and insert the recorded events of a unit: the account's chain first, the system's after it.
 
-    The order is the same everywhere, so two transactions never wait for each other's head in a circle.
+    The order is the same everywhere, so two transactions never wait for each other's head in a circle. On PostgreSQL
+    events of the account alone are committed too, with all that the unit did, in the message that brings them.
     """
     in_account = [p for p in unit.events if p.event.chain == "account"]
     in_system = [p for p in unit.events if p.event.chain == "system"]
-    if len(in_account) == 1 and unit.connection.dialect.name == "postgresql":
-        _link_one(unit, in_account[0])
-    elif in_account:
+    if in_account and not in_system and unit.connection.dialect.name == "postgresql":
+        _append_and_commit(unit, in_account)
+        return
+    if in_account:
         _link(unit, in_account, "account", unit.account_id)
     if in_system:
         _link(unit, in_system, "system", None)
 
 
-def _link_one(unit: Unit, pending: PendingEvent) -> None:
-    body = canonical.of_event(pending.envelope | {"account_id": unit.account_id})
-    digested = canonical.digest(body)
-    values = {"event": body.decode(), "digest": digested, "owner": unit.account_id}
-    seq, prev, hashed = unit.execute(LINK_ONE, values).one()
-    _tell(unit, pending, canonical.linked(body, seq, prev, hashed, digested))
+def _append_and_commit(unit: Unit, pending: list[PendingEvent]) -> None:
+    from saas.audit.one_message import append_and_commit  # the driver is there where it is used
+
+    bodies = [canonical.of_event(p.envelope | {"account_id": unit.account_id}) for p in pending]
+    events = [(body, canonical.digest(body)) for body in bodies]
+    links = append_and_commit(unit.connection, unit.account_id, events)
+    for event, (body, digested), link in zip(pending, events, links, strict=True):
+        _tell(unit, event, canonical.linked(body, *link, digested))
 
 
 def _link(unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: UUID | None) -> None:

@@ -352,4 +352,6 @@ def is_audited(table: str, columns: frozenset[str] | None) -> bool:
 
 def check_data(event: AuditEvent, data: dict[str, Any]) -> dict[str, Any]:
     """Return the data of an event as its model has it; raises pydantic's ValidationError for anything else."""
+    if not data and event.data_model is NoData:
+        return {}  # as most events have it
     return event.data_model.model_validate(data).model_dump(mode="json")
