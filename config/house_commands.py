@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -141,6 +142,9 @@ def serve() -> None:
                 self.cfg.set(name, value)
 
         def load(self) -> flask.Flask:
-            return create_app()
+            made = create_app()
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is looked through no more, and stays shared by the workers
+            return made
 
     Server().run()

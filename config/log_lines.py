@@ -32,13 +32,8 @@ _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
 _frames = ExceptionDictTransformer(show_locals=False, max_frames=30)
 
 
-def to_json(
-    fields: Mapping[str, Any], error: BaseException | None, made: bytes | None = None
-) -> bytes:
-    """One JSON object and a line break; `error` becomes the field "exception", without locals.
-
-    `made`: one JSON object more, without line breaks and with other keys; its fields come last.
-    """
+def to_json(fields: Mapping[str, Any], error: BaseException | None) -> bytes:
+    """One JSON object and a line break; `error` becomes the field "exception", without locals."""
     if error is not None:
         frames = _frames((type(error), error, error.__traceback__))
         fields = {**fields, "exception": frames}
@@ -46,8 +41,15 @@ def to_json(
         line = orjson.dumps(fields, default=_known, option=_OPTIONS)
     except (TypeError, ValueError):  # a key, number or character that JSON does not have
         line = orjson.dumps(_simple(fields))
-    if made is not None:
-        line = line[:-1] + b"," + made[1:]
+    return _finished(line)
+
+
+def joined(fields: Mapping[str, Any], made: bytes) -> bytes:
+    """Fields and one JSON object more, without line breaks and with other keys, as one JSON object and a line break."""
+    return _finished(orjson.dumps(fields)[:-1] + b"," + made[1:])
+
+
+def _finished(line: bytes) -> bytes:
     if not line.isascii() or b"\x7f" in line:
         line = _RISKY.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
     return line + b"\n"
