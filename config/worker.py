@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import destinations
 from config.settings import Settings
 from saas import context, database, errors, outbox
+from saas.audit import later
 from saas.database import Database
 from saas.mail import messages, sending
 from saas.services import mail_token_services, webhook_services
@@ -28,6 +29,7 @@ def handlers(chosen: Settings) -> Mapping[str, outbox.Handler]:
     from saas.audit.destinations import account_webhooks
 
     return {
+        outbox.AUDIT: later.append,
         messages.TOPIC: mailer(chosen).handle,
         mail_token_services.FORGOT: mail_token_services.send_reset,
         webhook_services.TEST: account_webhooks.send_test,

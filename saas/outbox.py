@@ -28,6 +28,7 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
 _FRESH = 0.9  # of a lease: what it must still have when its work begins, or it is renewed
 MOST_ATTEMPTS = 30  # about a day
+AUDIT = "audit"  # the topic of events for other accounts' logs: tried until they are told
 Handler = Callable[[dict[str, Any]], None]
 
 _log = structlog.get_logger("outbox")
@@ -159,7 +160,7 @@ def _put_off(database: Database, work: Work, error: Exception) -> None:
     pause = min(FIRST_PAUSE * 2 ** min(work.attempts, 20), LONGEST_PAUSE)
     told = f"{type(error).__name__}: {error}"[:300]
     state: dict[str, Any] = {"attempts": attempts, "lease_until": None, "last_error": told}
-    if attempts >= MOST_ATTEMPTS:
+    if attempts >= MOST_ATTEMPTS and work.topic != AUDIT:
         _log.error("outbox.given_up", topic=work.topic, id=str(work.id), error=told)
         state |= {"given_up_at": utc_now(), "payload": {}}
     else:

@@ -15,13 +15,14 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import NoResultFound
 
 from saas.audit import canonical
 from saas.audit.record import PendingEvent
 from saas.columns import canonical_json
 from saas.models.accounts import Account
 from saas.models.events import AuditEventRow, AuditHead, SystemEventRow, SystemHead
-from saas.unit import Unit
+from saas.unit import AnyRow, Unit
 
 GENESIS = "0" * 64
 SYSTEM_HEAD_ID = UUID("00000000-0000-7000-8000-000000000001")
@@ -84,9 +85,9 @@ def _append_and_commit(unit: Unit, pending: list[PendingEvent]) -> None:
 def _link(unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: UUID | None) -> None:
     read_head, move_head = _ACCOUNT_HEAD if chain == "account" else _SYSTEM_HEAD
     owner = account_id or SYSTEM_HEAD_ID
-    if account_id and unit.connection.dialect.name == "mariadb":
-        unit.execute(_ACCOUNT_ROW, {"owner": owner})
-    head = unit.execute(read_head, {"owner": owner}).one()
+    head = hold_head(unit) if account_id else unit.execute(read_head, {"owner": owner}).one()
+    if head is None:
+        raise NoResultFound("the account has no head")
     seq, prev, last = head[0], head[1], head[1]
     rows = []
     for event in pending:
@@ -100,6 +101,14 @@ def _link(unit: Unit, pending: Iterable[PendingEvent], chain: str, account_id: U
     moved = {"owner": owner, "s": seq, "h": last}
     unit.execute(_INSERT[chain], rows if account_id else [_without_account(row) for row in rows])
     unit.execute(move_head, moved | {"p": prev} if account_id else moved)
+
+
+def hold_head(unit: Unit) -> AnyRow | None:
+    """Lock the head of the unit's account until the unit ends, and return its seq and hash; None where it has none."""
+    owner = {"owner": unit.account_id}
+    if unit.connection.dialect.name == "mariadb":
+        unit.execute(_ACCOUNT_ROW, owner)
+    return unit.execute(_ACCOUNT_HEAD[0], owner).one_or_none()
 
 
 def _tell(unit: Unit, pending: PendingEvent, line: bytes) -> None:

@@ -62,6 +62,23 @@ def record(
     ``target`` and ``also``: model rows or Targets. ``changes``: from ``changed()``. Raises NoUnitError outside a
     unit of work and ValidationError when ``data`` is not what the catalogue says.
     """
+    made = make(
+        event, actor=actor, target=target, also=also, changes=changes, data=data, reason=reason
+    )
+    current_unit().events.append(made)
+
+
+def make(
+    event: AuditEvent,
+    *,
+    actor: Actor,
+    target: Any = None,
+    also: Iterable[Any] = (),
+    changes: list[dict[str, Any]] | None = None,
+    data: dict[str, Any] | None = None,
+    reason: str | None = None,
+) -> PendingEvent:
+    """Make an event of now, in the call's context, without recording it; takes and raises what ``record`` does."""
     targets = [
         t if isinstance(t, Target) else Target.of(t) for t in (target, *also) if t is not None
     ]
@@ -93,7 +110,7 @@ def record(
         "channel": context.channel,
         "route": context.route,
     }
-    current_unit().events.append(PendingEvent(event, envelope))
+    return PendingEvent(event, envelope)
 
 
 def changed(model: Any, *fields: str) -> list[dict[str, Any]]:

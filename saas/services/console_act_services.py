@@ -14,8 +14,9 @@ from sqlalchemy import delete, select, update
 
 from saas import database, errors
 from saas.actor import NOWHERE
+from saas.audit import later
 from saas.audit.events import AuditEvent
-from saas.audit.record import Target, clean, record
+from saas.audit.record import Target, clean, make, record
 from saas.columns import utc_now
 from saas.models import Account, AccountNote, Identity, User, UserSession
 from saas.operator import ConsolePermission, Operator, require_operator
@@ -200,7 +201,7 @@ def _upon_person(
     """Make a change of a person, and tell it: ``told`` the system, and in every account that they sit in.
 
     A transaction belongs to one account. The change is made in that of the first seat, so whoever sits in one
-    account has change and events in one; further accounts are told right after. Nobody's seat: nowhere.
+    account has change and events in one; what further accounts are told is promised in it. Nobody's seat: nowhere.
     """
     of_identity, of_seat = told
     with database.looking_across(
@@ -214,15 +215,17 @@ def _upon_person(
         act = of_seat.value.replace("person.", "person ").replace("_", " ")
         record_act(operator, act, target, reason, ticket, seats[0] if seats else None)
         for seat in seats[:1]:
-            _tell_seat(operator, seat, of_seat, reason)
-    for seat in seats[1:]:
-        with enter_account(seat.id), database.unit_of_work():
-            _tell_seat(operator, seat, of_seat, reason)
+            record(of_seat, **_of_seat(operator, seat, reason))
+        further = [
+            (seat.id, make(of_seat, **_of_seat(operator, seat, reason))) for seat in seats[1:]
+        ]
+        promised = [later.promise(unit, account_id, event) for account_id, event in further]
+    later.append_now(promised)
 
 
-def _tell_seat(operator: Operator, seat: AnyRow, event: AuditEvent, reason: str) -> None:
+def _of_seat(operator: Operator, seat: AnyRow, reason: str) -> dict[str, Any]:
     target = Target("user", str(seat.user_id), clean(seat.username, 254) or "")
-    record(event, actor=operator.acting_in(seat.id), target=target, reason=reason)
+    return {"actor": operator.acting_in(seat.id), "target": target, "reason": reason}
 
 
 def _give_reason(unit: Unit, reason: str) -> Target:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from uuid_utils.compat import uuid7
 
-from saas.models import AccountNote
+from config import worker
+from saas import database, errors, outbox
+from saas.audit import later
+from saas.audit.events import AuditEvent
+from saas.audit.reading import Chain, across
+from saas.audit.record import make
+from saas.audit.verify import Verdict
+from saas.models import AccountNote, AuditEventRow, OutboxItem
 from saas.operator import OPERATOR_ROLES
+from tenants import enter_account
 from tests import acts, mail, people
 from tests.admin import desk
 from tests.admin.desk import REASON, Desk
@@ -16,6 +28,7 @@ from tests.house import House
 from tests.people import Person, Team
 from tests.refusals import look, nothing_changes, refused
 
+_events = AuditEventRow.__table__
 TICKET = "https://tickets.example.com/4711"
 
 
@@ -119,6 +132,82 @@ class TestPeople:
         assert olga.act(path + "restore/").status_code == 303
         assert people.come_in(house, ada).events(action="person.restored")
         assert gus.events(action="person.restored")
+
+    def test_no_log_misses_it_when_something_dies_in_between(
+        self, house: House, olga: Desk, ada: Person, gus: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        people.add(house, gus, "ada2", "viewer", email=ada.email)
+        logs = sorted((ada, gus), key=lambda person: person.account_id)
+
+        with monkeypatch.context() as dying:
+            dying.setattr(later, "append_now", lambda promised: None)
+            assert olga.act(f"/admin/people/{ada.identity_id}/suspend/").status_code == 303
+        assert [len(events_of(house, log, "person.suspended")) for log in logs] == [1, 0]
+        promised = promises(house, ada, gus)
+        assert [each["account_id"] for each in promised] == [str(logs[1].account_id)]
+
+        worker.run(house.settings, house.database, threading.Event(), until_idle=True)
+        with house.in_use():
+            later.append(promised[0])  # whoever comes with it once more
+
+        told = [events_of(house, log, "person.suspended") for log in logs]
+        assert [len(each) for each in told] == [1, 1]
+        ((first,), (second,)) = told
+        assert (first.actor_label, first.reason) == (second.actor_label, second.reason)
+        assert {first.target_label, second.target_label} == {"ada", "ada2"}
+        assert second.request_id == first.request_id
+        assert second.time - first.time < timedelta(seconds=1)
+        assert promises(house, ada, gus) == []
+        with house.in_use(), enter_account(logs[1].account_id):
+            assert Chain(logs[1].account_id).verify(across).verdict == Verdict.GOOD
+
+    def test_two_who_append_it_at_once_append_it_once(
+        self, house: House, olga: Desk, ada: Person, gus: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        people.add(house, gus, "ada2", "viewer", email=ada.email)
+        with monkeypatch.context() as dying:
+            dying.setattr(later, "append_now", lambda promised: None)
+            olga.act(f"/admin/people/{ada.identity_id}/sign-out/")
+        (promised,) = promises(house, ada, gus)
+        together = threading.Barrier(4)
+
+        def append(_: int) -> None:
+            with house.in_use():
+                together.wait()
+                later.append(promised)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(append, range(4)))
+
+        told = [len(events_of(house, log, "person.signed_out")) for log in (ada, gus)]
+        assert told == [1, 1]
+
+    def test_a_database_that_is_away_by_then_leaves_it_to_the_worker(
+        self, house: House, olga: Desk, ada: Person, gus: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        people.add(house, gus, "ada2", "viewer", email=ada.email)
+
+        def away(promised: object) -> None:
+            raise errors.DatabaseAwayError
+
+        with monkeypatch.context() as gone:
+            gone.setattr(later, "append", away)
+            assert olga.act(f"/admin/people/{ada.identity_id}/suspend/").status_code == 303
+        assert len(promises(house, ada, gus)) == 1
+        worker.run(house.settings, house.database, threading.Event(), until_idle=True)
+
+        assert [len(events_of(house, log, "person.suspended")) for log in (ada, gus)] == [1, 1]
+
+    def test_an_account_that_is_gone_is_told_nothing(self, house: House, ada: Person) -> None:
+        made = make(AuditEvent.PERSON_SUSPENDED, actor=ada.actor())
+        with house.in_use(), enter_account(ada.account_id), database.unit_of_work() as unit:
+            later.promise(unit, (nowhere := uuid7()), made)
+        worker.run(house.settings, house.database, threading.Event(), until_idle=True)
+
+        columns = OutboxItem.__table__.c
+        left = look(house, select(columns.payload).where(columns.topic == outbox.AUDIT))
+        assert str(nowhere) not in [row.payload.get("account_id") for row in left]
+        assert look(house, select(_events).where(_events.c.id == made.envelope["id"])) == []
 
     def test_signing_a_person_out_ends_every_session_and_nothing_else(
         self, house: House, olga: Desk, ada: Person
@@ -311,3 +400,19 @@ def test_what_one_may_not_is_shown_greyed_with_the_cause(lite: House) -> None:
     ):  # fmt: skip
         page = vic.get(path).get_data(as_text=True)
         assert f"Needs {needs}; your role is viewer." in page, path
+
+
+def promises(house: House, *told: Person) -> list[dict[str, Any]]:
+    """What waits to be told to the logs of these people's accounts."""
+    columns = OutboxItem.__table__.c
+    waiting = select(columns.payload).where(
+        columns.topic == outbox.AUDIT, columns.done_at.is_(None)
+    )
+    accounts = {str(person.account_id) for person in told}
+    payloads = [row.payload for row in look(house, waiting)]
+    return [payload for payload in payloads if payload["account_id"] in accounts]
+
+
+def events_of(house: House, person: Person, action: str) -> list[Any]:
+    ours = (_events.c.account_id == person.account_id, _events.c.action == action)
+    return look(house, select(_events).where(*ours))

@@ -48,7 +48,7 @@ SITES = {
     "sign person out": UPON_PERSON,
     "write note": ("console_act_services", "write_note", 0),
 }
-BESIDE = {("console_act_services", "_tell_seat", 0)}
+BESIDE = {("console_act_services", "_upon_person", 1)}
 
 
 def call_sites() -> dict[tuple[str, str, int], range]:

@@ -75,6 +75,7 @@ def start(house: House, server: MailServer, log: Path, *arguments: str) -> subpr
 class TestRunning:
     def test_whatever_is_put_into_the_outbox_has_its_handler(self, lite: House) -> None:
         assert worker.handlers(lite.settings).keys() == {
+            outbox.AUDIT,
             messages.TOPIC,
             mail_token_services.FORGOT,
             webhook_services.TEST,

@@ -186,6 +186,24 @@ class TestDoing:
         clock.go_on(timedelta(days=30))
         assert bench.work() == 0
 
+    def test_an_audit_event_is_never_given_up(
+        self, lite: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bench = Bench(lite)
+        monkeypatch.setattr(outbox, "AUDIT", bench.topic)
+        bench.put()
+        bench.fails = ValueError("not now")
+        for _ in range(2 * outbox.MOST_ATTEMPTS):
+            bench.work()
+            clock.go_on(outbox.LONGEST_PAUSE)
+        (row,) = bench.rows()
+        assert (row.given_up_at, row.attempts) == (None, 2 * outbox.MOST_ATTEMPTS)
+        assert row.payload
+
+        bench.fails = None
+        bench.work()
+        assert len(bench.done) == 1
+
     def test_one_that_fails_does_not_hold_up_the_others(self, bench: Bench) -> None:
         bench.put(3)
 
