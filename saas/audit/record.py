@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import inspect
 from uuid_utils.compat import uuid7
@@ -47,25 +47,22 @@ class PendingEvent:
     envelope: dict[str, Any] = field(repr=False)
 
 
-def record(
-    event: AuditEvent,
-    *,
-    actor: Actor,
-    target: Any = None,
-    also: Iterable[Any] = (),
-    changes: list[dict[str, Any]] | None = None,
-    data: dict[str, Any] | None = None,
-    reason: str | None = None,
-) -> None:
+class Said(TypedDict, total=False):
+    """What may be said of an event besides what it is and who did it: see ``make``."""
+
+    target: Any
+    also: Iterable[Any]
+    changes: list[dict[str, Any]] | None
+    data: dict[str, Any] | None
+    reason: str | None
+
+
+def record(event: AuditEvent, *, actor: Actor, **said: Unpack[Said]) -> None:
     """Record an event in the current unit of work; it is written as the last thing before COMMIT.
 
-    ``target`` and ``also``: model rows or Targets. ``changes``: from ``changed()``. Raises NoUnitError outside a
-    unit of work and ValidationError when ``data`` is not what the catalogue says.
+    Takes and raises what ``make`` does, and raises NoUnitError outside a unit of work.
     """
-    made = make(
-        event, actor=actor, target=target, also=also, changes=changes, data=data, reason=reason
-    )
-    current_unit().events.append(made)
+    current_unit().events.append(make(event, actor=actor, **said))
 
 
 def make(
@@ -78,7 +75,11 @@ def make(
     data: dict[str, Any] | None = None,
     reason: str | None = None,
 ) -> PendingEvent:
-    """Make an event of now, in the call's context, without recording it; takes and raises what ``record`` does."""
+    """Make an event of now, in the call's context, without recording it.
+
+    ``target`` and ``also``: model rows or Targets. ``changes``: from ``changed()``. Raises ValidationError when
+    ``data`` is not what the catalogue says.
+    """
     targets = [
         t if isinstance(t, Target) else Target.of(t) for t in (target, *also) if t is not None
     ]
