@@ -136,7 +136,6 @@ def whole(unit: Unit) -> Iterator[Unit]:
         yield unit
         unit.flush()
         coverage.check(unit)
-        chain.write(unit)
         _commit(unit)
     except BaseException:
         _roll_back(unit)
@@ -299,7 +298,9 @@ def _past_stale(engine: Engine, begun: Callable[[], Connection]) -> Connection:
 
 
 def _commit(unit: Unit) -> None:
+    """Write the events and commit; where one message has done both, the COMMIT after it sends nothing."""
     try:
+        chain.write(unit)
         unit.connection.commit()
     except DBAPIError as error:
         if is_away(error):

@@ -14,7 +14,7 @@ from sqlalchemy import Text, delete, insert, select, text, type_coerce
 from sqlalchemy.exc import DBAPIError, NoResultFound, ProgrammingError
 from uuid_utils.compat import uuid7
 
-from saas import database
+from saas import database, errors
 from saas.audit import canonical, chain, one_message
 from saas.audit.events import AuditEvent
 from saas.audit.one_message import append_and_commit
@@ -232,12 +232,16 @@ class TestOnPostgreSQL:
                 backend = driver_of(unit).info.backend_pid
                 superuser.execute(text(f"SELECT pg_terminate_backend({backend})"))
 
-        with house.in_use(), enter_account(ada.account_id):
-            with pytest.raises(DBAPIError) as broken:
-                change_and_break()
-            assert broken.value.connection_invalidated
-            assert database.is_away(broken.value)
-            assert "append_audit_event" in str(broken.value)
+        with (
+            house.in_use(),
+            enter_account(ada.account_id),
+            pytest.raises(errors.DatabaseAwayError) as broken,
+        ):
+            change_and_break()
+        cause = broken.value.__cause__
+        assert isinstance(cause, DBAPIError)
+        assert cause.connection_invalidated
+        assert "append_audit_event" in str(cause)
 
         change(house, ada, "Apollo")
         rows, _ = stored(house, ada)
