@@ -8,6 +8,7 @@ not when it was told.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from saas.models.events import AuditEventRow
 from saas.unit import Unit
 from tenants import enter_account
 
-Promise: TypeAlias = dict[str, Any]
+Promise: TypeAlias = dict[str, Any]  # as the outbox holds it
 
 _events = AuditEventRow.__table__.c
 _THERE = select(_events.seq).where(
@@ -34,8 +35,8 @@ _THERE = select(_events.seq).where(
 _log = structlog.get_logger(__name__)
 
 
-def promise(unit: Unit, account_id: UUID, pending: PendingEvent) -> Promise:
-    """Put an event for another account's log into the outbox of a unit of work, and return what ``append`` takes."""
+def promise(unit: Unit, account_id: UUID, pending: PendingEvent) -> None:
+    """Promise an event to another account's log: by the outbox of this unit of work, and at once after its commit."""
     envelope = pending.envelope
     told = {"id": str(envelope["id"]), "time": time_text(envelope["time"])}
     promised = {
@@ -44,7 +45,7 @@ def promise(unit: Unit, account_id: UUID, pending: PendingEvent) -> Promise:
         "envelope": envelope | told,
     }
     outbox.put(unit, outbox.AUDIT, promised)
-    return promised
+    unit.after_commit.append(partial(_append_now, promised))
 
 
 def append(promised: Promise) -> None:
@@ -65,11 +66,9 @@ def append(promised: Promise) -> None:
             unit.events.append(PendingEvent(event, envelope))
 
 
-def append_now(promised: list[Promise]) -> None:
-    """Append what was promised without waiting for a worker; where that fails, it is the worker's again."""
-    for each in promised:
-        try:
-            append(each)
-        except (SQLAlchemyError, errors.DatabaseAwayError) as error:
-            _log.warning("audit.append_put_off", error=type(error).__name__)
-            return
+def _append_now(promised: Promise) -> None:
+    """Append it without waiting for a worker; where that fails, it is the worker's again."""
+    try:
+        append(promised)
+    except (SQLAlchemyError, errors.DatabaseAwayError) as error:
+        _log.warning("audit.append_put_off", error=type(error).__name__)

@@ -216,11 +216,8 @@ def _upon_person(
         record_act(operator, act, target, reason, ticket, seats[0] if seats else None)
         for seat in seats[:1]:
             record(of_seat, **_of_seat(operator, seat, reason))
-        further = [
-            (seat.id, make(of_seat, **_of_seat(operator, seat, reason))) for seat in seats[1:]
-        ]
-        promised = [later.promise(unit, account_id, event) for account_id, event in further]
-    later.append_now(promised)
+        for seat in seats[1:]:
+            later.promise(unit, seat.id, make(of_seat, **_of_seat(operator, seat, reason)))
 
 
 def _of_seat(operator: Operator, seat: AnyRow, reason: str) -> dict[str, Any]:

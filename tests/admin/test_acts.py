@@ -140,7 +140,7 @@ class TestPeople:
         logs = sorted((ada, gus), key=lambda person: person.account_id)
 
         with monkeypatch.context() as dying:
-            dying.setattr(later, "append_now", lambda promised: None)
+            dying.setattr(later, "_append_now", lambda promised: None)
             assert olga.act(f"/admin/people/{ada.identity_id}/suspend/").status_code == 303
         assert [len(events_of(house, log, "person.suspended")) for log in logs] == [1, 0]
         promised = promises(house, ada, gus)
@@ -166,7 +166,7 @@ class TestPeople:
     ) -> None:
         people.add(house, gus, "ada2", "viewer", email=ada.email)
         with monkeypatch.context() as dying:
-            dying.setattr(later, "append_now", lambda promised: None)
+            dying.setattr(later, "_append_now", lambda promised: None)
             olga.act(f"/admin/people/{ada.identity_id}/sign-out/")
         (promised,) = promises(house, ada, gus)
         together = threading.Barrier(4)
