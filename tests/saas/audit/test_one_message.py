@@ -26,6 +26,7 @@ from tenants import ForeignTenantError, enter_account
 from tests.house import House, Street
 from tests.people import Person
 from tests.proofs import unrestricted
+from tests.variants import variant
 
 WRITERS, CHANGES = 4, 25
 
@@ -193,6 +194,17 @@ class TestOnPostgreSQL:
         rows, _ = stored(house, ada)
         assert [row["reason"] for row in rows[-2:]] == [said, said]
         assert all(row["digest"] == chain.digest(row) for row in rows)
+
+    def test_text_is_told_as_utf_8_whatever_the_process_was_told(
+        self, house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+        with variant(house) as other:
+            change(other, ada, "Ünïcödé 日本")
+
+        rows, _ = stored(house, ada)
+        assert rows[-1]["target_label"] == "Ünïcödé 日本"
+        assert rows[-1]["digest"] == chain.digest(rows[-1])
 
     def test_an_account_that_is_not_entered_gets_no_event(
         self, house: House, ada: Person, gus: Person
