@@ -2,14 +2,13 @@
 
 ``python -m benchmarks.audit [--quick] [--json]``. Beside it, in the same run, SQLAlchemy-Continuum (``continuum``).
 CPU of this process and of PostgreSQL's backend together, one writer, ``synchronous_commit`` off in all (a disk that is
-waited for is no CPU). The change is one field of a project, made by its service; alone, it is the same without record,
+waited for is no CPU); and what several processes get done that write to one account. The change is one field of a project, made by its service; alone, it is the same without record,
 coverage, chain and log line.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import re
@@ -129,8 +128,6 @@ def _times(caller: Caller, rounds: int, changes: int) -> list[tuple[float, float
     for mode in modes:
         with mode():
             _cpu(change, backend, 100)
-    gc.collect()
-    gc.freeze()  # as ``flask serve`` does
     times = []
     for turn in range(rounds):
         taken = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -142,9 +141,6 @@ def serve() -> None:
                 self.cfg.set(name, value)
 
         def load(self) -> flask.Flask:
-            made = create_app()
-            gc.collect()
-            gc.freeze()  # what lives as long as the process is looked through no more, and stays shared by the workers
-            return made
+            return create_app()
 
     Server().run()
