@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.audit [--quick] [--json]``. Beside it, in the same run, SQLAlchemy-Continuum (``continuum``).
 CPU of this process and of PostgreSQL's backend together, one writer, ``synchronous_commit`` off in all (a disk that is
-waited for is no CPU); and what several processes get done that write to one account. The change is one field of a project, made by its service; alone, it is the same without record,
-coverage, chain and log line.
+waited for is no CPU); and what several processes get done that write to one account. The change is one field of a
+project, made by its service; alone, it is the same without record, coverage, chain and log line.
 """
 
 from __future__ import annotations
